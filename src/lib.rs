@@ -1,0 +1,4 @@
+//! patchctl patches fleets of hosts over SSH and never leaves one in a state that nobody knows or nobody approved.
+
+pub mod core;
+pub mod ports;

@@ -1,0 +1,206 @@
+//! The traits through which the engine reaches the world. Adapters implement them; tests and the simulation put their
+//! own in their place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::core::ids::{Digest, JobId, RunId};
+use crate::core::problem::Problem;
+use crate::core::settings::Host;
+
+/// The time, for people (wall clock) and for measuring (monotonic).
+pub trait Clock: Send + Sync {
+    /// Now, by the wall clock.
+    fn now(&self) -> Timestamp;
+}
+
+/// Whose rights a step runs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privilege {
+    /// root's, by login or by becoming it.
+    Root,
+    /// The login user's.
+    User,
+}
+
+/// A script with its parameters: what one round trip to a host carries.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The name for messages: the steps that it holds.
+    pub name: &'static str,
+    /// The whole text: prelude, library, steps, and the line that runs them. Constant for a playbook, never made from
+    /// parameters.
+    pub text: Arc<str>,
+    /// Environment variables (names are `[A-Z][A-Z0-9_]*`; values are any text without line ends).
+    pub env: BTreeMap<String, String>,
+    /// Input files: name (`[a-z_]+`) and content, text lines.
+    pub files: BTreeMap<String, String>,
+    /// Whose rights.
+    pub privilege: Privilege,
+    /// From its start on the host to its end.
+    pub timeout: Duration,
+}
+
+/// What a script gave back.
+#[derive(Debug, Clone, Default)]
+pub struct Output {
+    /// The records as the host wrote them: still to be parsed, never shown as they are.
+    pub records: Vec<u8>,
+    /// Its log, the last part of it where it was too long.
+    pub log: Vec<u8>,
+    /// How many bytes of the log were left out.
+    pub log_dropped: u64,
+    /// The exit code, where there was one.
+    pub code: Option<i32>,
+    /// The boot in which it ended.
+    pub boot_id: Option<String>,
+}
+
+/// A script that changes its host: run at most once for its ID, detached from the connection.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Names the job's folder; asking for the same ID again finds the same job.
+    pub id: JobId,
+    /// Proves that a folder with this ID is ours.
+    pub nonce: String,
+    /// The claim that the host must carry (and is given, where it carries none) before the job starts.
+    pub claim: Claim,
+    /// What runs.
+    pub script: Script,
+}
+
+/// A run's claim on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The run.
+    pub run: RunId,
+    /// Who drives it: `user@machine`.
+    pub owner: String,
+    /// Go ahead over another run's claim (recorded on the host in both).
+    pub force: bool,
+    /// Take the claim away when the job has ended well.
+    pub release: bool,
+}
+
+/// How a job ended, as far as can be known.
+#[derive(Debug, Clone)]
+pub enum JobEnd {
+    /// It ran to its end (well or badly: the output says).
+    Done(Output),
+    /// It began and left no result: killed, or the host booted anew. What it had written is here.
+    Died {
+        /// What was found.
+        why: String,
+        /// Its records and log up to then.
+        output: Output,
+    },
+}
+
+/// Why something on a host did not come to an end.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What happened.
+    pub problem: Problem,
+    /// For a job: whether it may have begun. `false`: certainly nothing ran.
+    pub may_have_begun: bool,
+}
+
+/// Takes what a host says while a step runs.
+pub trait Listener: Send + Sync {
+    /// A line of the step's log (without its end, at most 4 KiB, invalid UTF-8 replaced).
+    fn line(&self, text: &str);
+    /// Something about the connection worth a line to a person: `reconnecting in 4 s`.
+    fn notice(&self, text: &str);
+}
+
+/// What a host is, beyond its name: evidence for the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The fingerprint of the host key that was checked, `SHA256:…`.
+    pub host_key: String,
+    /// The user that we are there.
+    pub user: String,
+    /// Time from connect to a ready session.
+    pub took: Duration,
+}
+
+/// Reaches hosts. One connection a host, made when first needed and kept until `close`.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Connects, checks the host key, logs in.
+    async fn ping(&self, host: &Host) -> Result<Answer, Failure>;
+
+    /// Runs a script that only reads, on the connection.
+    async fn read(&self, host: &Host, script: &Script, listener: &dyn Listener) -> Result<Output, Failure>;
+
+    /// Sees to it that the job has run once, and follows it to its end: absent → start it; running → follow it;
+    /// done → fetch its result. A lost connection is made again, until the script's time is over.
+    async fn job(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure>;
+
+    /// Closes the host's connection, if there is one.
+    async fn close(&self, host: &Host);
+}
+
+/// Asks the person at the terminal for secrets. Without a terminal every question is refused.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The login password of this host: the host's `password_command`, else asked (`--ask-pass`), asked once for all.
+    async fn password(&self, host: &Host) -> Result<Option<Secret>, Problem>;
+    /// The password for becoming root there.
+    async fn become_password(&self, host: &Host) -> Result<Option<Secret>, Problem>;
+    /// The passphrase of a key file; asked once for each file.
+    async fn passphrase(&self, file: &std::path::Path) -> Result<Option<Secret>, Problem>;
+}
+
+/// A secret: never shown, wiped when dropped.
+#[derive(Clone)]
+pub struct Secret(Arc<zeroize::Zeroizing<String>>);
+
+impl Secret {
+    /// Wraps the text.
+    pub fn new(text: String) -> Self {
+        Self(Arc::new(zeroize::Zeroizing::new(text)))
+    }
+
+    /// The text, for the one place that must send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where to look for keys and host keys: what `ssh` would take from its command line.
+#[derive(Debug, Clone, Default)]
+pub struct SshOptions {
+    /// known_hosts files; empty: `~/.ssh/known_hosts`, `~/.ssh/known_hosts2`, `/etc/ssh/ssh_known_hosts` and `…hosts2`.
+    pub known_hosts: Vec<PathBuf>,
+    /// `--private-key`: tried first.
+    pub private_keys: Vec<PathBuf>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// Where unknown host keys are added instead of being refused (`--accept-new-host-keys`).
+    pub accept_new: bool,
+    /// From the first packet to a ready session.
+    pub connect_timeout: Option<Duration>,
+    /// Use the agent (`SSH_AUTH_SOCK`).
+    pub agent: Option<PathBuf>,
+}
+
+/// The run's folder: an append-only journal and blobs by their digest.
+pub trait Store: Send {
+    /// Appends lines to the journal; they are on the disk when this returns.
+    ///
+    /// # Errors
+    /// When the disk did not take them; nothing may be done then.
+    fn append(&mut self, lines: &[String]) -> std::io::Result<()>;
+
+    /// Keeps these bytes.
+    ///
+    /// # Errors
+    /// When the disk did not take them.
+    fn put_blob(&mut self, bytes: &[u8]) -> std::io::Result<Digest>;
+}
