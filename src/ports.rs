@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::{Digest, JobId, RunId};
 use crate::core::problem::Problem;
 use crate::core::settings::Host;
@@ -155,6 +156,17 @@ pub trait Secrets: Send + Sync {
     async fn become_password(&self, host: &Host) -> Result<Option<Secret>, Problem>;
     /// The passphrase of a key file; asked once for each file.
     async fn passphrase(&self, file: &std::path::Path) -> Result<Option<Secret>, Problem>;
+}
+
+/// Asks the person at the terminal to decide. Without a terminal nothing is asked and nothing is granted.
+#[async_trait]
+pub trait Approver: Send + Sync {
+    /// Shows a gate's evidence and asks for the decision. Dropping the future closes the prompt and gives the
+    /// terminal back: the decision came from elsewhere.
+    async fn ask(&self, gate: &GateQuestion) -> GateAnswer;
+
+    /// Shows `about` (text that is safe to show) and asks `question`, once.
+    async fn confirm(&self, about: &str, question: &str) -> Confirmation;
 }
 
 /// A secret: never shown, wiped when dropped.
