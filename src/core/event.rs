@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::document::{How, Verdict};
 use super::findings::StepResult;
 use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::packages::{Package, PackageOp};
@@ -54,32 +55,6 @@ pub enum GateKind {
     Before,
     /// After its last: keep it or undo it.
     After,
-}
-
-/// What a person, or a rule, said at a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Keep it, and open what needs the stage.
-    Approved,
-    /// Undo it.
-    Rejected,
-    /// Nobody decided in time, and the plan says that this rejects.
-    Expired,
-}
-
-/// How a decision reached the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// At the prompt.
-    Prompt,
-    /// `--approve` on the command line.
-    Flag,
-    /// `approve` or `reject`.
-    Command,
-    /// A rule of the plan.
-    Policy,
 }
 
 /// One decision at a gate.

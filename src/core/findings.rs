@@ -142,6 +142,9 @@ pub struct StepReport {
     /// For people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The last lines of its log, where it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tail: Vec<String>,
     /// The step's log, kept as a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Digest>,

@@ -11,6 +11,7 @@ pub mod packages;
 pub mod pins;
 pub mod problem;
 pub mod record;
+pub mod report;
 pub mod rollout;
 pub mod settings;
 pub mod stage;

@@ -1,6 +1,7 @@
 //! What follows from the state by itself: whose turn it is, when a wave is over, when a gate opens.
 
-use super::super::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause, Verdict};
+use super::super::document::Verdict;
+use super::super::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause};
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
 use super::super::pins::Pins;
@@ -105,7 +106,7 @@ impl Rollout {
     }
 
     /// Whether any host of the stage stands somewhere that fits.
-    pub(super) fn any(&self, ix: StageIx, fits: fn(Place) -> bool) -> bool {
+    pub(in crate::core) fn any(&self, ix: StageIx, fits: fn(Place) -> bool) -> bool {
         self.settings.stages[ix.at()].hosts.iter().any(|host| fits(self.hosts[host.at()].place))
     }
 

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::event::{Decision, Event, How, Input, PauseCause, StageEnd, Step, Verdict};
+use super::super::document::{How, Verdict};
+use super::super::event::{Decision, Event, Input, PauseCause, StageEnd, Step};
 use super::super::findings::StepResult;
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
