@@ -11,7 +11,10 @@ use jiff::Timestamp;
 pub use self::host::{host_result, standing};
 pub use self::plan::plan_document;
 pub use self::question::question;
-use super::document::{DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, Stamp, Summary, Waiting, WaitingFor};
+use super::document::{
+    DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp, Summary, Waiting,
+    WaitingFor,
+};
 use super::event::PauseCause;
 use super::ids::{Digest, StageIx};
 use super::problem::Problem;
@@ -26,6 +29,17 @@ pub enum Driven {
     Yes,
     /// None does: an unfinished run that was not left on purpose has crashed.
     No,
+}
+
+/// Where a stage stands, in the words of the documents.
+pub fn stage_state(rollout: &Rollout, ix: StageIx) -> (StageState, StageReason) {
+    stage::state(rollout, ix, &rollout.stages()[ix.at()])
+}
+
+/// How many waves a stage has.
+pub fn waves_of(rollout: &Rollout, ix: StageIx) -> u32 {
+    let stage = &rollout.settings().stages[ix.at()];
+    u32::try_from(super::stage::waves(stage).len()).unwrap_or(u32::MAX)
 }
 
 /// The result document of a run as of `now`.

@@ -287,6 +287,7 @@ impl Rollout {
             Event::Driven { by, .. } => {
                 self.driver = Some(by.clone());
                 (self.paused, self.draining, self.confirming) = (None, None, false);
+                self.open.remove(&Slot::Confirm);
             }
             Event::Transaction { digest, ops } => {
                 self.transactions.insert(*digest, Arc::new(ops.clone()));
