@@ -156,7 +156,7 @@ fn record(into: &mut Records, kind: &str, fields: &[&str]) -> Result<(), String>
         }),
         ("space", [_, _, _]) | ("phase", [_]) => {}
         ("lock", [path, pid, command]) => {
-            into.locks.push(Lock { path: (*path).to_owned(), pid: (*pid).to_owned(), command: (*command).to_owned() })
+            into.locks.push(Lock { path: (*path).to_owned(), pid: (*pid).to_owned(), command: (*command).to_owned() });
         }
         ("reboot", [answer, why]) => {
             into.reboot = if yes_or_no(answer)? { RebootNeed::Yes((*why).to_owned()) } else { RebootNeed::No };

@@ -96,11 +96,13 @@ fn notes(rollout: &Rollout, ix: StageIx) -> Vec<String> {
             notes.push(format!("{name}: left out, because no earlier stage proved it: {list}"));
         }
         if !found.held.is_empty() {
-            notes
-                .push(format!("{name}: held, not changed: {}", names(found.held.iter().map(|p| p.as_str()).collect())));
+            notes.push(format!(
+                "{name}: held, not changed: {}",
+                names(found.held.iter().map(super::super::packages::PackageName::as_str).collect())
+            ));
         }
         if !found.absent.is_empty() {
-            let list = names(found.absent.iter().map(|p| p.as_str()).collect());
+            let list = names(found.absent.iter().map(super::super::packages::PackageName::as_str).collect());
             notes.push(format!("{name}: not installed, and not to be installed: {list}"));
         }
         let settled = run.settled.as_deref().map(|report| report.notes.as_slice()).unwrap_or_default();

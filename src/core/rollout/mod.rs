@@ -150,8 +150,13 @@ impl Rollout {
         for record in records {
             rollout.apply(&record.event, record.at)?;
         }
-        rollout.fresh = rollout.open.keys().copied().collect();
+        rollout.hand_out_again();
         Ok(rollout)
+    }
+
+    /// After a replay: every effect that may be in flight is handed out again.
+    pub fn hand_out_again(&mut self) {
+        self.fresh = self.open.keys().copied().collect();
     }
 
     /// The frozen settings.
