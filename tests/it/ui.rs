@@ -1,0 +1,5 @@
+//! What a person sees.
+
+mod samples;
+mod show;
+mod tables;

@@ -1,0 +1,32 @@
+//! For people: shows made-up runs on this terminal.
+//! `UI_SHOW=degraded cargo test --test it -- --ignored --exact ui::show::on_this_terminal --nocapture`
+
+use patchctl::ui::style::{ColorChoice, Look};
+use patchctl::ui::{evidence, lists, plan, result};
+
+use super::samples;
+
+#[test]
+#[ignore = "for eyes"]
+fn on_this_terminal() {
+    let look = Look::stdout(ColorChoice::Auto);
+    let text = match std::env::var("UI_SHOW").unwrap_or_default().as_str() {
+        "complete" => result::result(&look, &samples::complete()),
+        "paused" => result::result(&look, &samples::paused()),
+        "rejected" => result::result(&look, &samples::rejected()),
+        "degraded" => result::result(&look, &samples::degraded()),
+        "many" => result::result(&look, &samples::many()),
+        "gate" => evidence::overview(&look, &samples::small_gate()),
+        "large_gate" => evidence::overview(&look, &samples::large_gate()),
+        "details" => evidence::details(&look, &samples::small_gate()),
+        "plan" => plan::plan(&look, &samples::plan()),
+        "runs" => lists::runs(&look, &samples::runs()),
+        "ping" => lists::ping(&look, &samples::pinged()),
+        "inventory" => {
+            let hosts = samples::inventory();
+            lists::inventory(&look, &hosts.iter().collect::<Vec<_>>())
+        }
+        other => panic!("UI_SHOW={other:?} is nothing to show"),
+    };
+    print!("\n{text}");
+}
