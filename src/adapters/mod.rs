@@ -1,1 +1,3 @@
 //! The outside world, port by port.
+
+pub mod prompt;

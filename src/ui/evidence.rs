@@ -11,6 +11,8 @@ use crate::core::view::Scribe;
 
 /// The names of a group's hosts are cut to about this many lines.
 const NAME_LINES: usize = 3;
+/// Groups in which all is well, in the overview.
+const GROUPS: usize = 8;
 /// Packages of a group in the overview; the details have all.
 const PACKAGES: usize = 8;
 const LABEL: usize = 12;
@@ -41,9 +43,14 @@ impl Scribe for Evidence {
 /// The evidence at a glance.
 pub fn overview(look: &Look, gate: &GateQuestion) -> String {
     let mut out = headline(look, gate);
-    for (key, hosts) in group(&gate.hosts, |host| Key::of(host)) {
+    let (shown, hidden) = at_a_glance(group(&gate.hosts, |host| Key::of(host)));
+    for (key, hosts) in &shown {
         out.push('\n');
-        Group { look, key: &key, hosts: &hosts, kind: gate.kind }.draw(&mut out, Some(PACKAGES));
+        Group { look, key, hosts, kind: gate.kind }.draw(&mut out, Some(PACKAGES));
+    }
+    if hidden > 0 {
+        let hosts = text::count(hidden, "host");
+        out.push_str(&format!("\n  and {hosts} in smaller groups, all well: the details have them\n"));
     }
     let problems: Vec<_> = gate.hosts.iter().filter_map(|host| host.problem.as_ref()).collect();
     if !problems.is_empty() {
@@ -60,6 +67,20 @@ pub fn overview(look: &Look, gate: &GateQuestion) -> String {
     out
 }
 
+/// Hosts with the same evidence, and that evidence.
+type Together<'a> = (Key, Vec<&'a HostEvidence>);
+
+/// The largest groups in which all is well, then every other one (nearest to the question), and how many hosts are in
+/// none of these.
+fn at_a_glance(groups: Vec<Together<'_>>) -> (Vec<Together<'_>>, usize) {
+    let (mut well, rest): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(key, _)| key.is_well());
+    well.sort_by_key(|(_, hosts)| std::cmp::Reverse(hosts.len()));
+    let hidden = well.iter().skip(GROUPS).map(|(_, hosts)| hosts.len()).sum();
+    well.truncate(GROUPS);
+    well.extend(rest);
+    (well, hidden)
+}
+
 /// Everything: all packages, every host's checks and time, and the last lines of its log.
 pub fn details(look: &Look, gate: &GateQuestion) -> String {
     let mut out = headline(look, gate);
@@ -69,14 +90,14 @@ pub fn details(look: &Look, gate: &GateQuestion) -> String {
     }
     for host in &gate.hosts {
         out.push('\n');
-        one_host(&mut out, look, host);
+        one_host(&mut out, look, host, gate.kind);
     }
     out.push_str(&consequences(look, gate));
     out
 }
 
-fn one_host(out: &mut String, look: &Look, host: &HostEvidence) {
-    let state = look.paint(tone(host.state), reason_words(host.state));
+fn one_host(out: &mut String, look: &Look, host: &HostEvidence, kind: GateKind) {
+    let state = look.paint(tone(host.state), reason_words(state_at(kind, host.state)));
     let about = format!("wave {}, {}", host.wave, text::duration(host.took_ms));
     out.push_str(&format!("  {}  {state}  {}\n", look.paint(Tone::Strong, &host.host), look.paint(Tone::Dim, about)));
     for check in &host.checks {
@@ -109,6 +130,17 @@ struct Key {
 }
 
 impl Key {
+    /// Nothing about these hosts needs a closer look.
+    fn is_well(&self) -> bool {
+        let back = match &self.rollback {
+            WayBack::NotNeeded => true,
+            WayBack::Proven { approximate } => approximate.is_empty(),
+            WayBack::Unproven { .. } => false,
+        };
+        let due = !self.services.stale.is_empty() || (self.reboot.needed && !self.reboot.done);
+        back && !due && self.checks.iter().all(|(_, _, ok)| *ok) && tone(self.state) == Tone::Good
+    }
+
     fn of(host: &HostEvidence) -> Self {
         Self {
             state: host.state,
@@ -123,10 +155,22 @@ impl Key {
 
 fn tone(state: StateReason) -> Tone {
     match state {
-        StateReason::Patched | StateReason::Waiting | StateReason::Current | StateReason::Restored => Tone::Good,
+        StateReason::Patched | StateReason::Waiting | StateReason::Current => Tone::Good,
         StateReason::Running | StateReason::Skipped | StateReason::NotBegun => Tone::Dim,
-        StateReason::Unreachable | StateReason::Refused | StateReason::Unproven | StateReason::Claimed => Tone::Warn,
+        StateReason::Restored
+        | StateReason::Unreachable
+        | StateReason::Refused
+        | StateReason::Unproven
+        | StateReason::Claimed => Tone::Warn,
         _ => Tone::Bad,
+    }
+}
+
+/// At its own gate a host that waits is one that was patched.
+fn state_at(kind: GateKind, state: StateReason) -> StateReason {
+    match (kind, state) {
+        (GateKind::After | GateKind::Exceeded, StateReason::Waiting) => StateReason::Patched,
+        (_, state) => state,
     }
 }
 
@@ -194,7 +238,7 @@ impl Group<'_> {
     }
 
     fn names(&self, out: &mut String) {
-        let state = self.look.paint(tone(self.key.state), reason_words(self.state()));
+        let state = self.look.paint(tone(self.key.state), reason_words(state_at(self.kind, self.key.state)));
         let hosts = text::count(self.hosts.len(), "host");
         let mut waves: Vec<u32> = self.hosts.iter().map(|host| host.wave).collect();
         waves.sort_unstable();
@@ -209,14 +253,6 @@ impl Group<'_> {
         let names = text::names(self.hosts.iter().map(|host| host.host.as_str()), room * NAME_LINES - 20);
         for line in text::wrap(&names, room) {
             out.push_str(&format!("    {line}\n"));
-        }
-    }
-
-    /// At its own gate a host that waits is one that was patched; before the stage it is one that would be.
-    fn state(&self) -> StateReason {
-        match (self.kind, self.key.state) {
-            (GateKind::After | GateKind::Exceeded, StateReason::Waiting) => StateReason::Patched,
-            (_, state) => state,
         }
     }
 

@@ -7,7 +7,7 @@ use super::problems;
 use super::result::outcome_tone;
 use super::style::{Look, Tone};
 use super::text;
-use crate::core::document::RunsDocument;
+use crate::core::document::{RunLine, RunsDocument};
 use crate::core::ids::{GroupName, HostName};
 use crate::core::problem::Problem;
 use crate::core::settings::{Escalate, Host};
@@ -17,22 +17,46 @@ pub fn runs(look: &Look, document: &RunsDocument) -> String {
     if document.runs.is_empty() {
         return "no runs yet\n".to_owned();
     }
+    let full = runs_grid(look, &document.runs, FULL_ID);
+    if look.width().is_none_or(|width| full.width() <= width) {
+        return full.draw(look);
+    }
+    runs_grid(look, &document.runs, short_id(&document.runs)).draw(look)
+}
+
+/// A run ID's length.
+const FULL_ID: usize = 26;
+
+fn runs_grid(look: &Look, runs: &[RunLine], id: usize) -> Grid {
     let mut grid = Grid::new(&["run", "started", "took", "outcome", "change", "plan"]).right(2);
-    for run in &document.runs {
+    for run in runs {
         let took = match run.finished_at {
             Some(end) => text::duration(u64::try_from(end.0.duration_since(run.started_at.0).as_millis()).unwrap_or(0)),
             None => look.dash().to_owned(),
         };
+        let mut started = look.time(run.started_at.0);
+        if id < FULL_ID {
+            // The time zone goes first where there is no room.
+            started.truncate(started.rfind(' ').unwrap_or(started.len()));
+        }
         grid.row(vec![
-            Cell::plain(run.run_id.as_str()),
-            Cell::new(Tone::Dim, look.time(run.started_at.0)),
+            Cell::plain(run.run_id.as_str().get(..id).unwrap_or(run.run_id.as_str())),
+            Cell::new(Tone::Dim, started),
             Cell::new(Tone::Dim, took),
             Cell::new(outcome_tone(run.outcome), run.outcome.as_str()),
             Cell::plain(run.change_id.as_str()),
             Cell::plain(run.plan.as_str()),
         ]);
     }
-    grid.draw(look)
+    grid
+}
+
+/// How much of the run IDs names each of these runs alone; at least their time.
+fn short_id(runs: &[RunLine]) -> usize {
+    let mut ids: Vec<&str> = runs.iter().map(|run| run.run_id.as_str()).collect();
+    ids.sort_unstable();
+    let shared = |pair: &[&str]| pair[0].bytes().zip(pair[1].bytes()).take_while(|(a, b)| a == b).count();
+    ids.windows(2).map(shared).max().map_or(10, |longest| (longest + 1).max(10)).min(FULL_ID)
 }
 
 /// The inventory's hosts.

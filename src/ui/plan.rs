@@ -55,11 +55,13 @@ fn stage_text(look: &Look, stage: &PlannedStage) -> String {
     out
 }
 
-/// The operations in columns.
+/// The operations in columns; where they come from stands behind each, or where that is too wide below all.
 fn op_lines(look: &Look, ops: &[PackageOp]) -> Vec<String> {
     let name = |op: &PackageOp| format!("{}:{}", op.name, op.arch);
     let names = ops.iter().map(|op| name(op).len()).max().unwrap_or(0);
     let versions = ops.iter().map(|op| text::width(&shift(look, op))).max().unwrap_or(0);
+    let origins = ops.iter().map(|op| text::width(&origin(op))).max().unwrap_or(0);
+    let wide = look.width().is_none_or(|width| INDENT + 10 + names + 2 + versions + 2 + origins <= width);
     let line = |op: &PackageOp| {
         let tone = match op.op {
             OpKind::Upgrade => Tone::Plain,
@@ -67,12 +69,29 @@ fn op_lines(look: &Look, ops: &[PackageOp]) -> Vec<String> {
             OpKind::Remove | OpKind::Downgrade => Tone::Warn,
         };
         let word = look.paint(tone, format!("{:9}", op.op.as_str()));
-        let security = if op.security { look.paint(Tone::Accent, "security ") } else { String::new() };
-        let origin = look.paint(Tone::Dim, text::one_line(&op.origin));
-        let line = format!("{word} {:names$}  {}  {security}{origin}", name(op), text::pad(&shift(look, op), versions));
+        let from = if wide { look.paint(Tone::Dim, origin(op)) } else { String::new() };
+        let line = format!("{word} {:names$}  {}  {from}", name(op), text::pad(&shift(look, op), versions));
         line.trim_end().to_owned()
     };
-    ops.iter().map(line).collect()
+    let mut lines: Vec<String> = ops.iter().map(line).collect();
+    if !wide {
+        for (from, members) in group(ops, |op| origin(op)).into_iter().filter(|(from, _)| !from.is_empty()) {
+            let some = if members.len() < ops.len() { format!("{} ", members.len()) } else { String::new() };
+            lines.push(look.paint(Tone::Dim, format!("{some}from {from}")));
+        }
+    }
+    lines
+}
+
+const INDENT: usize = 4;
+
+fn origin(op: &PackageOp) -> String {
+    let origin = text::one_line(&op.origin);
+    match (op.security, origin.is_empty()) {
+        (true, true) => "security".to_owned(),
+        (true, false) => format!("{origin} (security)"),
+        (false, _) => origin,
+    }
 }
 
 fn shift(look: &Look, op: &PackageOp) -> String {
@@ -96,19 +115,25 @@ fn prospects(look: &Look, rollback: &PlannedRollback, reboot: RebootForecast) ->
         RebootForecast::Needed => look.paint(Tone::Warn, "reboot needed"),
         RebootForecast::Unknown => "reboot: cannot be told beforehand".to_owned(),
     };
-    format!("    {back} {} {reboot}\n", look.bullet())
+    if rollback.guaranteed {
+        format!("    {back} {} {reboot}\n", look.bullet())
+    } else {
+        format!("    {back}\n    {reboot}\n")
+    }
 }
 
 fn summary(look: &Look, document: &PlanDocument, problems: &[&Problem]) -> String {
     let hosts = || document.stages.iter().flat_map(|stage| &stage.hosts);
     let changed = hosts().filter(|host| !host.transaction.is_empty()).count();
     let total = text::count(hosts().count(), "host");
-    let mut line = format!("{changed} of {total} would change; nothing was changed");
-    if !problems.is_empty() {
-        line = format!("{line}; {}", look.paint(Tone::Bad, text::count(problems.len(), "problem")));
-    }
+    let mut out = String::new();
     if let Some(digest) = &document.digest {
-        line = format!("{line} {}", look.paint(Tone::Dim, format!("(digest {})", &digest.to_string()[..19])));
+        out = format!("{}\n", look.paint(Tone::Dim, format!("digest {digest}")));
     }
-    format!("{line}\n")
+    out.push_str(&format!("{changed} of {total} would change; nothing was changed"));
+    if !problems.is_empty() {
+        out.push_str(&format!("; {}", look.paint(Tone::Bad, text::count(problems.len(), "problem"))));
+    }
+    out.push('\n');
+    out
 }

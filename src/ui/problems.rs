@@ -31,17 +31,21 @@ pub(super) fn group<T, K: Eq + Hash + Clone>(
 /// The problems' entries, grouped; empty where there are none.
 pub(super) fn draw(look: &Look, problems: &[&Problem]) -> String {
     let mut out = String::new();
-    for ((kind, said, hint), members) in group(problems.iter().copied(), |problem| key(problem)) {
+    for (mut same, members) in group(problems.iter().copied(), |problem| key(problem, true)) {
         let mut hosts: Vec<&HostName> = members.iter().filter_map(|problem| problem.host.as_ref()).collect();
         hosts.sort();
         hosts.dedup();
+        if let ([_], [problem, ..]) = (hosts.as_slice(), members.as_slice()) {
+            same = key(problem, false);
+        }
+        let (kind, said, hint) = same;
         let kind = look.paint(Tone::Bad, kind);
         match hosts.as_slice() {
-            [] => item(&mut out, look, &format!("{} {kind}", look.bad())),
-            [host] => item(&mut out, look, &format!("{} {kind} on {host}", look.bad())),
+            [] => out.push_str(&format!("  {} {kind}\n", look.bad())),
+            [host] => out.push_str(&format!("  {} {kind} on {host}\n", look.bad())),
             many => {
                 let hosts = text::count(many.len(), "host");
-                item(&mut out, look, &format!("{} {kind} on {hosts}", look.bad()));
+                out.push_str(&format!("  {} {kind} on {hosts}\n", look.bad()));
                 let room = look.width().map_or(usize::MAX, |width| width.saturating_sub(6)).min(160);
                 let names = text::names(many.iter().map(|host| host.as_str()), room);
                 out.push_str(&format!("      {}\n", look.paint(Tone::Dim, names)));
@@ -55,22 +59,20 @@ pub(super) fn draw(look: &Look, problems: &[&Problem]) -> String {
     out
 }
 
-/// What makes problems the same: all but the host, whose own name in the message does not make a difference.
-fn key(problem: &Problem) -> (&'static str, String, Option<String>) {
-    let generic = |said: &str| {
+/// What makes problems the same: all but the host, whose own name in the message does not make a difference where it
+/// is `generic`.
+fn key(problem: &Problem, generic: bool) -> (&'static str, String, Option<String>) {
+    let told = |said: &str| {
         let said = text::one_line(said);
         match &problem.host {
-            Some(host) if host.as_str().len() > 3 => said.replace(host.as_str(), "HOST"),
+            Some(host) if generic && host.as_str().len() > 3 => said.replace(host.as_str(), "HOST"),
             _ => said,
         }
     };
-    let step = problem.step.as_deref().map(|step| format!("{}: ", text::one_line(step))).unwrap_or_default();
-    (problem.kind.as_str(), step + &generic(&problem.message), problem.hint.as_deref().map(generic))
-}
-
-fn item(out: &mut String, look: &Look, head: &str) {
-    let _ = look;
-    out.push_str(&format!("  {head}\n"));
+    let kind = problem.kind.as_str();
+    let step = problem.step.as_deref().filter(|step| *step != kind);
+    let step = step.map(|step| format!("{}: ", text::one_line(step))).unwrap_or_default();
+    (kind, step + &told(&problem.message), problem.hint.as_deref().map(told))
 }
 
 /// Text under an entry, wrapped and indented.

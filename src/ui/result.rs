@@ -18,6 +18,9 @@ pub fn result(look: &Look, document: &ResultDocument) -> String {
         out.push_str(&table.draw(look, document));
     }
     section(&mut out, look, "Decisions", &decisions(look, document));
+    if table.causes == Causes::Word {
+        section(&mut out, look, "Reasons", &reasons(look, document));
+    }
     section(&mut out, look, "Waiting", &waiting(look, document));
     section(&mut out, look, "Still due", &still_due(look, document));
     section(&mut out, look, "Not as before", &differences(look, document));
@@ -268,6 +271,22 @@ fn still_due(look: &Look, document: &ResultDocument) -> String {
     grouped(look, due, Tone::Warn)
 }
 
+/// What caused hosts' states, where neither a decision nor a problem says it already.
+fn reasons(look: &Look, document: &ResultDocument) -> String {
+    let mut found: Vec<(String, &str)> = Vec::new();
+    for stage in &document.stages {
+        let said: Vec<&str> =
+            stage.decision.iter().flat_map(|decision| &decision.by).map(|by| by.reason.as_str()).collect();
+        for host in stage.hosts.iter().filter(|host| host.error.is_none()) {
+            let known = host.action_cause.as_deref().is_some_and(|cause| said.contains(&cause));
+            if let Some(cause) = cause(host).filter(|_| !known) {
+                found.push((format!("{}: {cause}", reason_words(host.state_reason)), host.host.as_str()));
+            }
+        }
+    }
+    grouped(look, found, Tone::Plain)
+}
+
 /// Where a rollback did not bring back what was there.
 fn differences(look: &Look, document: &ResultDocument) -> String {
     let mut found: Vec<(String, &str)> = Vec::new();
@@ -296,8 +315,11 @@ fn grouped(look: &Look, items: Vec<(String, &str)>, tone: Tone) -> String {
 /// The last line.
 fn summary(look: &Look, document: &ResultDocument) -> String {
     let tone = outcome_tone(document.outcome);
-    let took =
-        if document.duration_ms == 0 { String::new() } else { format!(" in {}", text::duration(document.duration_ms)) };
+    let took = if document.duration_ms == 0 {
+        String::new()
+    } else {
+        format!(", in {}", text::duration(document.duration_ms))
+    };
     let exit = if document.exit_code == 0 { String::new() } else { format!(" (exit {})", document.exit_code) };
     let counts = counts(&document.summary);
     let counts = if document.run_id.is_none() && document.summary.hosts == 0 {
@@ -319,7 +341,7 @@ pub(super) fn outcome_tone(outcome: Outcome) -> Tone {
     }
 }
 
-/// `41 hosts: 39 patched, 2 current`.
+/// `41 hosts, 39 patched, 2 current`.
 fn counts(summary: &Summary) -> String {
     let parts = [
         (summary.patched, "patched"),
@@ -330,7 +352,6 @@ fn counts(summary: &Summary) -> String {
         (summary.skipped, "not begun"),
         (summary.unknown, "unknown"),
     ];
-    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let hosts = text::count(summary.hosts, "host");
-    if parts.is_empty() { hosts } else { format!("{hosts}: {}", parts.join(", ")) }
+    let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}"));
+    text::count(summary.hosts, "host") + &parts.collect::<String>()
 }

@@ -44,24 +44,24 @@ pub struct Look {
     colour: bool,
     unicode: bool,
     width: Option<usize>,
-    height: Option<usize>,
+    terminal: bool,
     zone: TimeZone,
 }
 
 impl Look {
     /// For standard output. Where it is no terminal its lines are as long as they need to be.
     pub fn stdout(choice: ColorChoice) -> Self {
-        Self::of(choice, std::io::stdout().is_terminal(), console::Term::stdout().size_checked())
+        Self::of(choice, std::io::stdout().is_terminal(), size_of(std::io::stdout()))
     }
 
     /// For standard error.
     pub fn stderr(choice: ColorChoice) -> Self {
-        Self::of(choice, std::io::stderr().is_terminal(), console::Term::stderr().size_checked())
+        Self::of(choice, std::io::stderr().is_terminal(), terminal_size())
     }
 
     /// Without colours, in UTC; for tests and files.
     pub fn plain(width: Option<usize>) -> Self {
-        Self { colour: false, unicode: true, width, height: None, zone: TimeZone::UTC }
+        Self { colour: false, unicode: true, width, terminal: false, zone: TimeZone::UTC }
     }
 
     /// The same, with symbols of ASCII only.
@@ -71,7 +71,7 @@ impl Look {
         self
     }
 
-    fn of(choice: ColorChoice, terminal: bool, size: Option<(u16, u16)>) -> Self {
+    fn of(choice: ColorChoice, terminal: bool, size: Option<(usize, usize)>) -> Self {
         let colour = match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
@@ -79,12 +79,12 @@ impl Look {
                 terminal && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
             }
         };
-        let size = size.filter(|&(rows, columns)| terminal && rows > 0 && columns > 0);
+        let size = size.filter(|_| terminal);
         Self {
             colour,
             unicode: locale_is_utf8(|name| std::env::var(name).ok()),
-            width: size.map(|(_, columns)| usize::from(columns).max(40)),
-            height: size.map(|(rows, _)| usize::from(rows)),
+            width: size.map(|(_, columns)| columns.max(40)),
+            terminal: terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             zone: TimeZone::system(),
         }
     }
@@ -94,14 +94,19 @@ impl Look {
         self.width
     }
 
-    /// The terminal's lines.
-    pub fn height(&self) -> Option<usize> {
-        self.height
+    /// Whether it is a terminal that can move its cursor.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Whether colours are used.
     pub fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// Whether symbols beyond ASCII are used.
+    pub fn unicode(&self) -> bool {
+        self.unicode
     }
 
     /// The text in the colour of its meaning. The text must be safe to show.
@@ -159,6 +164,16 @@ impl Look {
     pub fn time(&self, at: Timestamp) -> String {
         at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
     }
+}
+
+/// The terminal's rows and columns, now.
+pub(super) fn terminal_size() -> Option<(usize, usize)> {
+    size_of(std::io::stderr())
+}
+
+fn size_of(stream: impl std::os::fd::AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then(|| (usize::from(size.ws_row), usize::from(size.ws_col)))
 }
 
 fn is_set(name: &str) -> bool {

@@ -9,7 +9,9 @@ pub(super) fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut safe = String::with_capacity(text.len());
     for line in lines {
-        if !safe.is_empty() {
+        if safe.ends_with([':', ';', ',', '.']) {
+            safe.push(' ');
+        } else if !safe.is_empty() {
             safe.push_str("; ");
         }
         safe.push_str(&Untrusted::new(line).to_string());
@@ -122,6 +124,7 @@ mod tests {
 
     #[test]
     fn foreign_text_becomes_one_harmless_line() {
+        assert_eq!(one_line("E: broken:\n this"), "E: broken: this");
         assert_eq!(one_line("E: broken\r\n\n  try \x1b[31magain\n"), "E: broken; try \\u{1b}[31magain");
     }
 

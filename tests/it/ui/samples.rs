@@ -359,8 +359,8 @@ pub(super) fn runs() -> RunsDocument {
     };
     let runs = vec![
         line(RUN, Outcome::Running, None),
-        line("01JD8Z5M3QK7C2W9N4T6V8X0AA", Outcome::Complete, Some("2026-11-22T01:01:33Z")),
-        line("01JD8Z5M3QK7C2W9N4T6V8X0A9", Outcome::Degraded, Some("2026-11-22T04:01:33Z")),
+        line("01JD8Y1M3QK7C2W9N4T6V8X0AA", Outcome::Complete, Some("2026-11-22T01:01:33Z")),
+        line("01JCSX5M3QK7C2W9N4T6V8X0A9", Outcome::Degraded, Some("2026-11-22T04:01:33Z")),
     ];
     RunsDocument { schema: 1, runs }
 }

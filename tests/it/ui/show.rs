@@ -1,10 +1,14 @@
 //! For people: shows made-up runs on this terminal.
 //! `UI_SHOW=degraded cargo test --test it -- --ignored --exact ui::show::on_this_terminal --nocapture`
 
+use std::time::Duration;
+
+use patchctl::core::view::Display;
+use patchctl::ui::progress::{Progress, Verbosity};
 use patchctl::ui::style::{ColorChoice, Look};
 use patchctl::ui::{evidence, lists, plan, result};
 
-use super::samples;
+use super::{samples, script};
 
 #[test]
 #[ignore = "for eyes"]
@@ -29,4 +33,21 @@ fn on_this_terminal() {
         other => panic!("UI_SHOW={other:?} is nothing to show"),
     };
     print!("\n{text}");
+}
+
+/// `UI_HOSTS=300`: a stage of so many hosts, 20 at a time, some of which fail; then it goes back.
+#[test]
+#[ignore = "for eyes"]
+fn progress() {
+    let hosts: usize = std::env::var("UI_HOSTS").ok().and_then(|number| number.parse().ok()).unwrap_or(3);
+    let verbose = std::env::var("UI_VERBOSE").is_ok();
+    let display = Progress::stderr(Look::stderr(ColorChoice::Auto), Verbosity { quiet: false, verbose });
+    for view in script::start(hosts) {
+        display.show(&view);
+    }
+    for views in script::forward(hosts) {
+        std::thread::sleep(Duration::from_millis(if hosts > 20 { 6 } else { 150 }));
+        views.iter().for_each(|view| display.show(view));
+    }
+    script::end().iter().for_each(|view| display.show(view));
 }
