@@ -5,3 +5,4 @@ pub mod core;
 pub mod engine;
 pub mod playbook;
 pub mod ports;
+pub mod ui;

@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod person;
+pub mod prompt;
 pub mod signals;
 pub mod state;

@@ -1,0 +1,4 @@
+//! The one integration binary: everything here sees the crate from outside.
+
+#[cfg(test)]
+mod ui;
