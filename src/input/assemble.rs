@@ -191,12 +191,12 @@ fn check_playbooks(sink: &Sink, plan: &LoadedPlan, given: &Overrides) {
         return;
     }
     let known = || given.playbooks.iter().map(PlaybookName::as_str);
-    if let Playbook::Named(name) = &plan.playbook {
-        if !given.playbooks.contains(&name.value) {
-            let hint = did_you_mean(name.value.as_str(), known())
-                .unwrap_or_else(|| format!("known: {}, or a path with a `/`", alternatives(known())));
-            sink.error_hint(&name.span, format!("there is no playbook `{}`", name.value), hint);
-        }
+    if let Playbook::Named(name) = &plan.playbook
+        && !given.playbooks.contains(&name.value)
+    {
+        let hint = did_you_mean(name.value.as_str(), known())
+            .unwrap_or_else(|| format!("known: {}, or a path with a `/`", alternatives(known())));
+        sink.error_hint(&name.span, format!("there is no playbook `{}`", name.value), hint);
     }
     if plan.playbook_file().is_some() {
         return;

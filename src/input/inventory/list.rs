@@ -40,7 +40,7 @@ impl Inventory {
             .map(|host| (host.name.as_str().to_owned(), Json::Object(host_vars(host))))
             .filter(|(_, vars)| vars.as_object().is_some_and(|vars| !vars.is_empty()))
             .collect();
-        document.insert("_meta".into(), json!({ "hostvars": vars }));
+        document.insert("_meta".into(), json!({ "hostvars": vars, "profile": "inventory_legacy" }));
         Ok(Json::Object(document))
     }
 

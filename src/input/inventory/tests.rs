@@ -7,7 +7,7 @@ fn read(text: &str) -> Inventory {
 }
 
 fn names<'a>(hosts: impl IntoIterator<Item = &'a crate::core::ids::HostName>) -> Vec<&'a str> {
-    hosts.into_iter().map(|host| host.as_str()).collect()
+    hosts.into_iter().map(crate::core::ids::HostName::as_str).collect()
 }
 
 fn select<'a>(inventory: &'a Inventory, pattern: &str) -> Vec<&'a str> {
@@ -57,7 +57,7 @@ fn order_groups_tags_and_loners() {
     assert_eq!(select(&fleet, "web[0]"), ["uat-1"], "a group's hosts are its children's in their order");
     assert_eq!(select(&fleet, "canary"), ["web-02.example.com"]);
     assert_eq!(select(&fleet, "ungrouped"), ["alone"]);
-    let groups: Vec<&str> = fleet.hosts[1].groups.iter().map(|g| g.as_str()).collect();
+    let groups: Vec<&str> = fleet.hosts[1].groups.iter().map(crate::core::ids::GroupName::as_str).collect();
     assert_eq!(groups, ["canary", "prod", "web", "zone"]);
 }
 

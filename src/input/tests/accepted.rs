@@ -56,7 +56,7 @@ approval = { when = "both", quorum = 1, wait = "3d", on_timeout = "reject", vali
 fn every_key_that_is_built() {
     let plan = parse(FULL).unwrap();
     assert_eq!(plan.name().as_str(), "openssl-2026-11");
-    assert_eq!(plan.change().map(|c| c.as_str()), Some("CHG0041337"));
+    assert_eq!(plan.change().map(crate::core::ids::ChangeId::as_str), Some("CHG0041337"));
     assert_eq!(plan.inventory_path(), Some(std::path::Path::new("inventory.toml")));
     let patch = &plan.patch;
     let packages: Vec<String> = patch.packages.iter().map(show).collect();

@@ -68,7 +68,7 @@ fn canaries_go_first_and_the_rest_in_order() {
     assert!(host.is_in("canary") && host.is_in("prod"));
     let db = settings.hosts.last().unwrap();
     assert_eq!((db.address.as_str(), db.user.as_deref()), ("db-1", Some("dba")));
-    assert_eq!(db.playbook.as_ref().map(|p| p.as_str()), Some("apt"));
+    assert_eq!(db.playbook.as_ref().map(PlaybookName::as_str), Some("apt"));
     assert_eq!(settings.change.as_str(), "PATCH-1");
 }
 
