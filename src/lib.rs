@@ -1,5 +1,8 @@
 //! patchctl patches fleets of hosts over SSH and never leaves one in a state that nobody knows or nobody approved.
 
+pub mod adapters;
 pub mod core;
+pub mod engine;
 pub mod input;
+pub mod playbook;
 pub mod ports;

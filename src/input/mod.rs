@@ -7,7 +7,6 @@
 mod amount;
 mod approved;
 mod assemble;
-mod duration;
 mod error;
 pub mod inventory;
 mod keys;
@@ -22,7 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use crate::core::duration::parse_duration;
 pub use assemble::{Overrides, settings};
-pub use duration::parse_duration;
 pub use error::{InputError, InputErrors};
 pub use schema::{inventory_schema, plan_schema};

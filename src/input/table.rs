@@ -11,10 +11,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::amount;
-use super::duration::parse_duration;
 use super::keys::{Key, Kind, Off, State, TableDef};
 use super::nearest::{alternatives, did_you_mean, nearest};
 use super::source::Sink;
+use crate::core::duration::parse_duration;
 use crate::core::settings::Amount;
 
 /// A value with its place.

@@ -1,0 +1,6 @@
+//! What reaches the world: the state folder, the clock, signals, SSH, prompts.
+
+pub mod clock;
+pub mod person;
+pub mod signals;
+pub mod state;
