@@ -1,6 +1,7 @@
 //! patchctl patches fleets of hosts over SSH and never leaves one in a state that nobody knows or nobody approved.
 
 pub mod adapters;
+pub mod cli;
 pub mod core;
 pub mod engine;
 pub mod input;

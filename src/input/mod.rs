@@ -7,6 +7,7 @@
 mod amount;
 mod approved;
 mod assemble;
+mod config;
 mod error;
 pub mod inventory;
 mod keys;
@@ -21,7 +22,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use crate::core::duration::parse_duration;
 pub use assemble::{Overrides, settings};
+pub use config::Config;
 pub use error::{InputError, InputErrors};
 pub use schema::{inventory_schema, plan_schema};
+
+/// Whether the text is a glob on names; the error is the rest of a sentence that begins with it.
+///
+/// # Errors
+/// When it is none.
+pub fn check_glob(text: &str) -> Result<(), String> {
+    patterns::Glob::new(text).map(|_| ())
+}
