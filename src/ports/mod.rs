@@ -1,6 +1,8 @@
 //! The traits through which the engine reaches the world. Adapters implement them; tests and the simulation put their
 //! own in their place.
 
+pub mod state;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::core::event::Decision;
 use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
-use crate::core::ids::{Digest, JobId, RunId};
+use crate::core::ids::{Digest, JobId, RunId, StageName};
 use crate::core::problem::Problem;
 use crate::core::settings::Host;
 
@@ -202,7 +205,7 @@ pub struct SshOptions {
     pub agent: Option<PathBuf>,
 }
 
-/// The run's folder: an append-only journal and blobs by their digest.
+/// The run's folder: an append-only journal, and blobs by their digest.
 pub trait Store: Send {
     /// Appends lines to the journal; they are on the disk when this returns.
     ///
@@ -215,4 +218,64 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk did not take them.
     fn put_blob(&mut self, bytes: &[u8]) -> std::io::Result<Digest>;
+
+    /// Cuts so many bytes off the journal's end: a write that was not completed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn cut(&mut self, bytes: u64) -> std::io::Result<()>;
+}
+
+/// A decision from another process, and the way to tell it what became of it.
+#[derive(Debug)]
+pub struct Letter {
+    /// Names the letter.
+    pub id: String,
+    /// What it asks for.
+    pub wish: Wish,
+}
+
+/// What another process asks of the one that drives the run.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Decide a gate.
+    Decide {
+        /// Of this stage; none: of the one that is open.
+        stage: Option<StageName>,
+        /// On this digest (its beginning).
+        digest: Option<String>,
+        /// How.
+        decision: Decision,
+    },
+}
+
+/// What became of a letter.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It is in the journal.
+    Recorded {
+        /// The stage whose gate it decided.
+        stage: StageName,
+    },
+    /// It was not acceptable, for this reason.
+    Refused(String),
+}
+
+/// Letters from other processes to the one that drives the run.
+#[async_trait]
+pub trait Inbox: Send {
+    /// Waits for the next letter.
+    async fn next(&mut self) -> Letter;
+
+    /// Says what became of a letter.
+    fn answer(&mut self, id: &str, reply: &Reply);
+}
+
+/// Signals to this process.
+#[async_trait]
+pub trait Signals: Send {
+    /// Waits for the next one; its name, such as `SIGINT`.
+    async fn next(&mut self) -> &'static str;
 }

@@ -1,0 +1,144 @@
+//! The state folder: one folder a run, with its journal, what was frozen at its start, blobs, and letters.
+
+mod folder;
+mod inbox;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::folder::RunFolder;
+pub use self::inbox::{FolderInbox, NoInbox};
+use async_trait::async_trait;
+
+use crate::core::ids::{Digest, RunId};
+use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError};
+use crate::ports::{Reply, Wish};
+
+pub(super) fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateError {
+    let path = path.to_owned();
+    move |source| StateError::Io { path, what, source }
+}
+
+/// How long another process may take to answer a letter.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The state folder.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+impl StateDir {
+    /// Opens the state folder, and makes it where it is not there yet.
+    ///
+    /// # Errors
+    /// When it cannot be made, belongs to somebody else, or others may look into it.
+    pub fn open(root: &Path) -> Result<Self, StateError> {
+        let runs = root.join("runs");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&runs)
+            .map_err(io_error(&runs, "cannot be made; name another with --state-dir"))?;
+        for path in [root, &runs] {
+            let meta = fs::metadata(path).map_err(io_error(path, "cannot be looked at"))?;
+            let unsafe_because = |why| Err(StateError::Unsafe { path: path.to_owned(), why });
+            if meta.uid() != rustix::process::geteuid().as_raw() {
+                return unsafe_because("belongs to another user");
+            }
+            if meta.mode() & 0o077 != 0 {
+                return unsafe_because("others may read or write it");
+            }
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The folder of a run.
+    pub fn path_of(&self, run: &RunId) -> PathBuf {
+        self.root.join("runs").join(run.as_str())
+    }
+}
+
+#[async_trait]
+impl Runs for StateDir {
+    fn create(&self, frozen: &Frozen, plan: &str) -> Result<Held, StateError> {
+        self.make(frozen, plan).map(held)
+    }
+
+    fn hold(&self, run: &RunId) -> Result<Held, StateError> {
+        self.take(run).map(held)
+    }
+
+    fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
+        self.read_frozen(run)
+    }
+
+    fn load(&self, run: &RunId) -> Result<Loaded, StateError> {
+        self.fold(run)
+    }
+
+    fn list(&self) -> Result<Vec<RunId>, StateError> {
+        let folder = self.root.join("runs");
+        let entries = fs::read_dir(&folder).map_err(io_error(&folder, "cannot be listed"))?;
+        let mut runs: Vec<RunId> = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| RunId::new(entry.file_name().to_string_lossy().into_owned()).ok())
+            .collect();
+        // Run IDs sort by the time they were made.
+        runs.sort_by(|a, b| b.cmp(a));
+        Ok(runs)
+    }
+
+    fn find(&self, word: &str) -> Result<RunId, StateError> {
+        let runs = self.list()?;
+        if word == "last" {
+            return runs.into_iter().next().ok_or_else(|| StateError::NoSuchRun(word.to_owned()));
+        }
+        let upper = word.to_ascii_uppercase();
+        let begins = |run: &&RunId| !word.is_empty() && run.as_str().starts_with(&upper);
+        let by_id: Vec<&RunId> = runs.iter().filter(begins).collect();
+        if !by_id.is_empty() {
+            return one(word, &by_id);
+        }
+        let named = |run: &&RunId| {
+            self.read_frozen(run)
+                .is_ok_and(|frozen| frozen.settings.change.as_str() == word || frozen.settings.plan.as_str() == word)
+        };
+        let by_name: Vec<&RunId> = runs.iter().filter(named).collect();
+        let open = |run: &&RunId| self.fold(run).is_ok_and(|loaded| !loaded.rollout.is_finished());
+        let still_open: Vec<&RunId> = by_name.iter().copied().filter(open).collect();
+        one(word, if still_open.is_empty() { &by_name } else { &still_open })
+    }
+
+    fn blob(&self, run: &RunId, digest: &Digest) -> Result<Vec<u8>, StateError> {
+        let path = self.path_of(run).join("blobs").join(digest.hex());
+        let bytes = fs::read(&path).map_err(io_error(&path, "cannot be read"))?;
+        if Digest::of(&bytes) != *digest {
+            return Err(StateError::Unsafe { path, why: "it is not what its name says: it was altered" });
+        }
+        Ok(bytes)
+    }
+
+    async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {
+        inbox::send(&self.path_of(run), wish, PATIENCE).await
+    }
+}
+
+fn held(folder: RunFolder) -> Held {
+    let inbox = Box::new(FolderInbox::watch(folder.path()));
+    Held { store: Box::new(folder), inbox }
+}
+
+fn one(word: &str, runs: &[&RunId]) -> Result<RunId, StateError> {
+    match runs {
+        [] => Err(StateError::NoSuchRun(word.to_owned())),
+        [run] => Ok((*run).clone()),
+        several => {
+            let names: Vec<&str> = several.iter().take(8).map(|run| run.as_str()).collect();
+            Err(StateError::SeveralRuns { word: word.to_owned(), runs: names.join(", ") })
+        }
+    }
+}
