@@ -238,7 +238,16 @@ impl Group<'_> {
     }
 
     fn names(&self, out: &mut String) {
-        let state = self.look.paint(tone(self.key.state), reason_words(state_at(self.kind, self.key.state)));
+        let (tone, state) = match (self.kind, self.key.state, self.key.packages.is_empty()) {
+            (GateKind::Before, StateReason::NotBegun | StateReason::Running | StateReason::Waiting, true) => {
+                (Tone::Dim, "would need nothing".to_owned())
+            }
+            (GateKind::Before, StateReason::NotBegun | StateReason::Running | StateReason::Waiting, false) => {
+                (Tone::Accent, "would be patched".to_owned())
+            }
+            (kind, state, _) => (tone(state), reason_words(state_at(kind, state))),
+        };
+        let state = self.look.paint(tone, state);
         let hosts = text::count(self.hosts.len(), "host");
         let mut waves: Vec<u32> = self.hosts.iter().map(|host| host.wave).collect();
         waves.sort_unstable();
