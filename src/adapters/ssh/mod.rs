@@ -1,0 +1,1 @@
+//! Reaches hosts over SSH.
