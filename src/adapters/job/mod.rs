@@ -11,7 +11,7 @@
 
 pub(crate) mod exchange;
 mod frames;
-mod gathered;
+pub(crate) mod gathered;
 pub(crate) mod payload;
 pub(crate) mod refusal;
 
