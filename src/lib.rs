@@ -2,4 +2,8 @@
 
 pub mod adapters;
 pub mod core;
+pub mod engine;
+pub mod input;
+pub mod playbook;
 pub mod ports;
+pub mod ui;

@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::core::ids::{ChangeId, Digest, JobId, RunId};
+use crate::core::event::Decision;
+use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
+use crate::core::ids::{ChangeId, Digest, JobId, RunId, StageName};
 use crate::core::problem::Problem;
 use crate::core::settings::Host;
 
@@ -180,6 +182,17 @@ pub trait Secrets: Send + Sync {
     async fn passphrase(&self, file: &std::path::Path) -> Result<Option<Secret>, Problem>;
 }
 
+/// Asks the person at the terminal to decide. Without a terminal nothing is asked and nothing is granted.
+#[async_trait]
+pub trait Approver: Send + Sync {
+    /// Shows a gate's evidence and asks for the decision. Dropping the future closes the prompt and gives the
+    /// terminal back: the decision came from elsewhere.
+    async fn ask(&self, gate: &GateQuestion) -> GateAnswer;
+
+    /// Shows `about` (text that is safe to show) and asks `question`, once.
+    async fn confirm(&self, about: &str, question: &str) -> Confirmation;
+}
+
 /// A secret: never shown, wiped when dropped.
 #[derive(Clone)]
 pub struct Secret(Arc<zeroize::Zeroizing<String>>);
@@ -213,7 +226,7 @@ pub struct SshOptions {
     pub agent: Option<PathBuf>,
 }
 
-/// The run's folder: an append-only journal and blobs by their digest.
+/// The run's folder: an append-only journal, and blobs by their digest.
 pub trait Store: Send {
     /// Appends lines to the journal; they are on the disk when this returns.
     ///
@@ -226,4 +239,58 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk did not take them.
     fn put_blob(&mut self, bytes: &[u8]) -> std::io::Result<Digest>;
+}
+
+/// A decision from another process, and the way to tell it what became of it.
+#[derive(Debug)]
+pub struct Letter {
+    /// Names the letter.
+    pub id: String,
+    /// What it asks for.
+    pub wish: Wish,
+}
+
+/// What another process asks of the one that drives the run.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Decide a gate.
+    Decide {
+        /// Of this stage; none: of the one that is open.
+        stage: Option<StageName>,
+        /// On this digest (its beginning).
+        digest: Option<String>,
+        /// How.
+        decision: Decision,
+    },
+}
+
+/// What became of a letter.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It is in the journal.
+    Recorded {
+        /// The stage whose gate it decided.
+        stage: StageName,
+    },
+    /// It was not acceptable, for this reason.
+    Refused(String),
+}
+
+/// Letters from other processes to the one that drives the run.
+#[async_trait]
+pub trait Inbox: Send {
+    /// Waits for the next letter.
+    async fn next(&mut self) -> Letter;
+
+    /// Says what became of a letter.
+    fn answer(&mut self, id: &str, reply: &Reply);
+}
+
+/// Signals to this process.
+#[async_trait]
+pub trait Signals: Send {
+    /// Waits for the next one; its name, such as `SIGINT`.
+    async fn next(&mut self) -> &'static str;
 }

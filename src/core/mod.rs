@@ -1,7 +1,19 @@
 //! The pure heart: what a run is, and what follows from what happened. No I/O, no clock, no randomness.
 
+pub mod document;
+pub mod duration;
+pub mod event;
+pub mod evidence;
+pub mod findings;
+pub mod host;
 pub mod ids;
 pub mod packages;
+pub mod pins;
 pub mod problem;
+pub mod record;
+pub mod report;
+pub mod rollout;
 pub mod settings;
+pub mod stage;
 pub mod untrusted;
+pub mod view;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
-use super::packages::PackageRequest;
+use super::packages::{PackageOp, PackageRequest};
 
 /// The version of the frozen settings' format.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -60,6 +60,8 @@ pub enum RunKind {
         reason: String,
         /// Only the packages that these globs name; empty: all.
         packages: Vec<String>,
+        /// What goes back on each host: the operations that undo what the run did.
+        undo: BTreeMap<HostName, Vec<PackageOp>>,
     },
 }
 
@@ -348,4 +350,11 @@ mod seconds {
 /// A moment in the form that documents use: RFC 3339 in UTC, whole seconds.
 pub fn stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl Settings {
+    /// The stage with this name.
+    pub fn stage(&self, name: &StageName) -> Option<StageIx> {
+        (0..).map(StageIx).zip(&self.stages).find(|(_, stage)| stage.name == *name).map(|(ix, _)| ix)
+    }
 }

@@ -1,1 +1,6 @@
-//! The integration tests: one binary.
+//! The one integration binary: everything here sees the crate from outside.
+
+#[cfg(test)]
+mod ssh;
+#[cfg(test)]
+mod ui;

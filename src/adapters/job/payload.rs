@@ -11,8 +11,10 @@ use crate::ports::{Job, Privilege, Script};
 const LAST_LINE: &str = "# patchctl: end of the step";
 
 /// Names that are set for every step and are not a parameter's to set.
-const RESERVED: [&str; 12] =
-    ["CLAIMED_BY", "ENV", "HOME", "IFS", "IN", "LC_ALL", "OUT", "PATH", "PS4", "PWD", "STATE", "TMPDIR"];
+const RESERVED: [&str; 15] = [
+    "CLAIMED_BY", "ENV", "HOME", "IFS", "IN", "LANG", "LC_ALL", "OUT", "PATH", "PS4", "PWD", "RECORDS", "STASH", "STATE",
+    "TMPDIR",
+];
 
 /// Why a script cannot be sent. All are mistakes of the caller, found before the host sees anything.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

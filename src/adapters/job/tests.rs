@@ -184,7 +184,7 @@ fn a_reading_step_gets_its_parameters_as_they_are_and_leaves_nothing() {
 fn a_step_sees_no_environment_but_its_own() {
     for place in places() {
         let (_, output) = place.run(&script("env | sed 's/=.*//' | sort | tr '\\n' ' ' >&3"), None);
-        assert_eq!(String::from_utf8(output.records).unwrap(), "CLAIMED_BY HOME IN LC_ALL OUT PATH PWD STATE ");
+        assert_eq!(String::from_utf8(output.records).unwrap(), "CLAIMED_BY HOME IN LC_ALL OUT PATH PWD RECORDS STATE ");
     }
 }
 

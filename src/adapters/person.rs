@@ -1,0 +1,45 @@
+//! Who we are.
+
+use std::fs;
+
+use crate::core::settings::Person;
+
+/// The person at this process: the login behind it, through `sudo` and `su`, where the kernel knows it; else who
+/// called `sudo`; else the user that the process runs as.
+pub fn person() -> Person {
+    let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let ours = rustix::process::getuid().as_raw();
+    if let Some(uid) = login.filter(|uid| *uid != u32::MAX) {
+        let source = if uid == ours { "login" } else { "sudo" };
+        return Person { name: name_of(uid), source: source.into() };
+    }
+    let through_sudo = std::env::var("SUDO_UID").ok().filter(|_| ours == 0).and_then(|uid| uid.parse().ok());
+    match through_sudo {
+        Some(uid) => Person { name: name_of(uid), source: "sudo".into() },
+        None => Person { name: name_of(ours), source: "login".into() },
+    }
+}
+
+/// The user's name; its number where no name is known.
+fn name_of(uid: u32) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let local = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let number = fields.nth(1)?;
+        (number == uid.to_string()).then(|| name.to_owned())
+    });
+    // Directory services know users that the file does not.
+    local.or_else(|| asked(uid)).unwrap_or_else(|| format!("uid{uid}"))
+}
+
+fn asked(uid: u32) -> Option<String> {
+    let output = std::process::Command::new("id").args(["-un", "--", &uid.to_string()]).output().ok()?;
+    let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !name.is_empty()).then_some(name)
+}
+
+/// This machine's name, for claims on hosts.
+pub fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

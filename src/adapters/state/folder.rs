@@ -1,0 +1,226 @@
+//! One run's folder.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::{StateDir, StateError, io_error};
+use crate::core::ids::{Digest, PlaybookName, RunId};
+use crate::core::record::Head;
+use crate::core::rollout::Rollout;
+use crate::core::settings::Settings;
+use crate::playbook::Playbook;
+use crate::ports::Store;
+
+/// What was frozen when a run started.
+#[derive(Debug, Clone)]
+pub struct Frozen {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The playbooks.
+    pub playbooks: Arc<BTreeMap<PlaybookName, Playbook>>,
+}
+
+/// A run as its journal tells it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was frozen.
+    pub frozen: Frozen,
+    /// The fold of its journal.
+    pub rollout: Rollout,
+    /// The journal's head.
+    pub head: Head,
+    /// Bytes after the last whole line: a write that was not completed.
+    pub torn: u64,
+    /// Whether a process holds the run.
+    pub driven: bool,
+}
+
+/// A run's folder, held by this process alone.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    journal: File,
+    /// Held for as long as this lives; the kernel lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl StateDir {
+    /// Makes the folder of a new run, with everything that is frozen, and holds it.
+    ///
+    /// # Errors
+    /// When the disk does not take it; nothing of the run is left then.
+    pub fn create(&self, frozen: &Frozen, plan: &str) -> Result<RunFolder, StateError> {
+        let run = &frozen.settings.run;
+        let path = self.path_of(run);
+        // Made aside and moved into place whole: a run exists with everything in it, or not at all.
+        let draft = path.with_file_name(format!(".new-{run}"));
+        let dir = |path: &Path| {
+            let made = fs::DirBuilder::new().mode(0o700).create(path);
+            made.map_err(io_error(path, "cannot be made"))
+        };
+        dir(&draft)?;
+        for inner in ["blobs", "inbox"] {
+            dir(&draft.join(inner))?;
+        }
+        write_file(&draft.join("plan.toml"), plan.as_bytes())?;
+        write_json(&draft.join("settings.json"), &*frozen.settings)?;
+        write_json(&draft.join("playbooks.json"), &*frozen.playbooks)?;
+        write_file(&draft.join("journal.jsonl"), b"")?;
+        write_file(&draft.join("lock"), b"")?;
+        sync_dir(&draft)?;
+        fs::rename(&draft, &path).map_err(io_error(&path, "cannot be put in place"))?;
+        sync_dir(&self.root.join("runs"))?;
+        self.hold(run)
+    }
+
+    /// Holds a run: only one process drives it.
+    ///
+    /// # Errors
+    /// `Held` when another process does.
+    pub fn hold(&self, run: &RunId) -> Result<RunFolder, StateError> {
+        let path = self.path_of(run);
+        let lock_path = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&lock_path)
+            .map_err(io_error(&lock_path, "cannot be opened"))?;
+        if lock.try_lock().is_err() {
+            let by = fs::read_to_string(&lock_path).unwrap_or_default();
+            return Err(StateError::Held { run: run.clone(), by: by.trim().to_owned() });
+        }
+        let who = format!("process {} on {}\n", std::process::id(), crate::adapters::person::machine());
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(who.as_bytes()))
+            .map_err(io_error(&lock_path, "cannot be written"))?;
+        let journal_path = path.join("journal.jsonl");
+        let journal =
+            OpenOptions::new().append(true).open(&journal_path).map_err(io_error(&journal_path, "cannot be opened"))?;
+        Ok(RunFolder { path, journal, _lock: lock })
+    }
+
+    /// What was frozen when the run started.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
+        let path = self.path_of(run);
+        Ok(Frozen {
+            settings: Arc::new(read_json(&path.join("settings.json"))?),
+            playbooks: Arc::new(read_json(&path.join("playbooks.json"))?),
+        })
+    }
+
+    /// The run as its journal tells it, up to the last whole line.
+    ///
+    /// # Errors
+    /// When the journal was altered, or cannot be read.
+    pub fn load(&self, run: &RunId) -> Result<Loaded, StateError> {
+        let frozen = self.frozen(run)?;
+        let folder = self.path_of(run);
+        let path = folder.join("journal.jsonl");
+        let file = File::open(&path).map_err(io_error(&path, "cannot be opened"))?;
+        let mut reader = BufReader::new(file);
+        let mut rollout = Rollout::new(Arc::clone(&frozen.settings));
+        let (mut head, mut line, mut torn) = (Head::EMPTY, String::new(), 0);
+        loop {
+            line.clear();
+            let read = reader.read_line(&mut line).map_err(io_error(&path, "cannot be read"))?;
+            if read == 0 {
+                break;
+            }
+            let Some(text) = line.strip_suffix('\n') else {
+                torn = read as u64;
+                break;
+            };
+            let record = head.read(text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
+            rollout
+                .apply(&record.event, record.at)
+                .map_err(|source| StateError::Misfit { path: path.clone(), source })?;
+        }
+        rollout.hand_out_again();
+        let lock = File::open(folder.join("lock")).map_err(io_error(&folder, "has no lock"))?;
+        let driven = lock.try_lock_shared().is_err();
+        Ok(Loaded { frozen, rollout, head, torn, driven })
+    }
+}
+
+impl RunFolder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Cuts an incomplete last line off.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn cut(&self, bytes: u64) -> Result<(), StateError> {
+        let path = self.path.join("journal.jsonl");
+        let cut = || {
+            let length = self.journal.metadata()?.len();
+            self.journal.set_len(length.saturating_sub(bytes))?;
+            self.journal.sync_data()
+        };
+        cut().map_err(io_error(&path, "cannot be cut to its last whole line"))
+    }
+}
+
+impl Store for RunFolder {
+    fn append(&mut self, lines: &[String]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        self.journal.write_all(text.as_bytes())?;
+        self.journal.sync_data()
+    }
+
+    fn put_blob(&mut self, bytes: &[u8]) -> io::Result<Digest> {
+        let digest = Digest::of(bytes);
+        let path = self.path.join("blobs").join(digest.hex());
+        if path.exists() {
+            return Ok(digest);
+        }
+        let draft = path.with_extension("new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&draft, &path)?;
+        Ok(digest)
+    }
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
+    let text =
+        serde_json::to_vec_pretty(value).map_err(|source| StateError::Frozen { path: path.to_owned(), source })?;
+    write_file(path, &text)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(io_error(path, "cannot be written"))
+}
+
+fn sync_dir(path: &Path) -> Result<(), StateError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(io_error(path, "cannot be written"))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
+    let text = fs::read(path).map_err(io_error(path, "cannot be read"))?;
+    serde_json::from_slice(&text).map_err(|source| StateError::Frozen { path: path.to_owned(), source })
+}

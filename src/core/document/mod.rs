@@ -1,0 +1,25 @@
+//! The documents that scripts read: what `--output json` prints. Their field names, order and words are a public
+//! promise; a change needs a new `schema`.
+
+mod listing;
+mod moment;
+mod outcome;
+mod result;
+mod states;
+
+pub use listing::{
+    ErrorDocument, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast, RunLine, RunsDocument,
+};
+pub use moment::Stamp;
+pub use outcome::Outcome;
+pub use result::{
+    CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, HostResult, How, PackageChange, Reboot, ResultDocument,
+    RollbackResult, Services, StageResult, Summary, Verdict, Waiting, WaitingFor,
+};
+pub use states::{ActionPerformed, ActionState, StageReason, StageState, StateReason};
+
+/// The version that every document carries.
+pub const DOCUMENT_VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,349 @@
+//! Events: what happened, as the journal keeps it. The state of a run is the fold of its events and nothing else.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::document::{How, Verdict};
+use super::findings::StepResult;
+use super::ids::{Digest, HostIx, JobId, StageIx};
+use super::packages::{Package, PackageOp};
+use super::problem::Problem;
+use super::settings::Person;
+
+/// One step on one host, as patchctl schedules it: some are several steps of the playbook in one round trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// detect, refresh, inspect, resolve, preflight: reads only.
+    Resolve,
+    /// baseline, stash.
+    Stash,
+    /// apply.
+    Apply,
+    /// restart, verify.
+    Settle,
+    /// rollback, compare.
+    Rollback,
+    /// forget: the claim goes, and stashes past their time.
+    Forget,
+}
+
+impl Step {
+    /// The word in messages and in job IDs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Stash => "stash",
+            Self::Apply => "apply",
+            Self::Settle => "settle",
+            Self::Rollback => "rollback",
+            Self::Forget => "forget",
+        }
+    }
+
+    /// Whether the step runs as a job on the host.
+    pub fn is_job(self) -> bool {
+        self != Self::Resolve
+    }
+}
+
+/// Which of a stage's gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GateKind {
+    /// Before the stage's first change: permission to begin.
+    Before,
+    /// After its last: keep it or undo it.
+    After,
+}
+
+/// One decision at a gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Approve, reject.
+    pub verdict: Verdict,
+    /// Who.
+    pub by: Person,
+    /// Why.
+    pub reason: String,
+    /// Through what.
+    pub how: How,
+}
+
+/// Why a stage's patched hosts go back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoCause {
+    /// The gate said no.
+    Rejected,
+    /// Too many hosts failed in this stage.
+    Failed,
+    /// Too many hosts failed in another stage, and the scope is the run.
+    FailedIn(StageIx),
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageEnd {
+    /// Approved (or without a gate), and kept.
+    Approved,
+    /// Every host had the patch already, and nothing depended on somebody saying so.
+    Current,
+    /// A person, or the gate's time, said no.
+    Rejected,
+    /// Too many hosts failed.
+    Failed,
+    /// No host could be patched, or too many were unreachable.
+    Refused,
+    /// `--limit` left no host.
+    Empty,
+    /// A stage that it needs did not succeed.
+    NeedsUnmet,
+    /// The person did not confirm the first change.
+    Declined,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists; its settings are frozen.
+    RunStarted {
+        /// The digest of the frozen settings.
+        settings: Digest,
+    },
+    /// A process took the run up.
+    Driven {
+        /// Who.
+        by: Person,
+        /// Which patchctl.
+        version: String,
+    },
+    /// A transaction, recorded once however many hosts have it.
+    Transaction {
+        /// The digest of its JSON.
+        digest: Digest,
+        /// Its operations, sorted.
+        ops: Vec<PackageOp>,
+    },
+    /// A list of everything installed, recorded once however many hosts have it.
+    Installed {
+        /// The digest of its JSON.
+        digest: Digest,
+        /// The packages, sorted.
+        packages: Vec<Package>,
+    },
+    /// The stage's hosts are being asked.
+    StageOpened {
+        /// Which stage.
+        stage: StageIx,
+    },
+    /// Every host of the stage has answered.
+    StageResolved {
+        /// Which stage.
+        stage: StageIx,
+    },
+    /// The first change waits for the person at the terminal.
+    Confirming,
+    /// The first change was confirmed at the terminal, or needed no confirmation.
+    Confirmed {
+        /// By whom.
+        by: Person,
+    },
+    /// The first change was declined at the terminal.
+    Declined {
+        /// By whom.
+        by: Person,
+    },
+    /// A gate opened.
+    GateOpened {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which of its gates.
+        gate: GateKind,
+        /// What is decided on.
+        digest: Digest,
+    },
+    /// A decision at an open gate.
+    Decided {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which of its gates.
+        gate: GateKind,
+        /// The digest that the decision names.
+        digest: Digest,
+        /// The decision.
+        decision: Decision,
+    },
+    /// An approval waited too long to be used: the gate opens anew.
+    ApprovalLapsed {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// A wave begins.
+    WaveStarted {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which, from 1.
+        wave: u32,
+        /// Its hosts that have something to do.
+        hosts: Vec<HostIx>,
+    },
+    /// All hosts of the wave came to rest.
+    WaveEnded {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// A gate before the stage's first change was approved, and the approval is used now.
+    GatePassed {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// More hosts failed than the stage may have: no new host starts.
+    Exceeded {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// Patched hosts of the stage go back.
+    UndoStarted {
+        /// Of which stage.
+        stage: StageIx,
+        /// Why.
+        cause: UndoCause,
+    },
+    /// The stage's hosts are decided; claims are taken off.
+    ClosingStarted {
+        /// Which stage.
+        stage: StageIx,
+        /// How it will have ended.
+        end: StageEnd,
+    },
+    /// The stage is over.
+    StageEnded {
+        /// Which stage.
+        stage: StageIx,
+        /// How.
+        end: StageEnd,
+    },
+    /// A step begins on a host: the intent, on the disk before anything reaches the host.
+    StepStarted {
+        /// On which host.
+        host: HostIx,
+        /// Which step.
+        step: Step,
+        /// The job's ID, for steps that run as jobs.
+        job: Option<JobId>,
+    },
+    /// A step ended on a host.
+    StepEnded {
+        /// On which host.
+        host: HostIx,
+        /// Which step.
+        step: Step,
+        /// How.
+        result: StepResult,
+    },
+    /// Hosts that failed or were not reached are tried again.
+    Retried {
+        /// Which hosts.
+        hosts: Vec<HostIx>,
+    },
+    /// Nothing new starts; what runs comes to a safe point.
+    Draining {
+        /// `SIGINT`, `SIGTERM`, …
+        signal: String,
+    },
+    /// The process that drove the run leaves it.
+    Paused {
+        /// A gate, a signal, …
+        why: PauseCause,
+    },
+    /// The end of an unfinished journal was cut off: a write had not been completed.
+    TailCut {
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// Something that must not be lost, but changes no state.
+    Noted {
+        /// What.
+        problem: Problem,
+    },
+    /// The run is over.
+    Finished,
+}
+
+/// Why a process left a run that is not finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseCause {
+    /// A gate waits for a person.
+    Gate,
+    /// The first change waits for a person.
+    Confirmation,
+    /// A signal.
+    Signal(String),
+}
+
+/// Something that reached the run from outside, with the time that it did.
+#[derive(Debug, Clone)]
+pub struct Timed<T> {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: T,
+}
+
+/// What can reach a run from outside.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A process takes the run up.
+    Drive {
+        /// Who.
+        by: Person,
+        /// Which patchctl.
+        version: String,
+        /// Whether the first change is confirmed already (`--yes`, or no terminal to ask at).
+        confirmed: bool,
+    },
+    /// A step ended.
+    StepEnded {
+        /// On which host.
+        host: HostIx,
+        /// Which step.
+        step: Step,
+        /// How.
+        result: StepResult,
+        /// The transaction that a resolution names.
+        ops: Vec<PackageOp>,
+        /// Everything installed, where the result names such a list.
+        installed: Vec<Package>,
+    },
+    /// The person answered whether to begin.
+    Confirm {
+        /// Who.
+        by: Person,
+        /// Yes or no.
+        yes: bool,
+    },
+    /// Somebody decided at a gate.
+    Decide {
+        /// The stage; none: the one gate that is open.
+        stage: Option<StageIx>,
+        /// The digest's beginning, where the decision names it.
+        digest: Option<String>,
+        /// The decision.
+        decision: Decision,
+    },
+    /// Nobody is here to decide: the run may pause.
+    Leave {
+        /// What it waits for.
+        why: PauseCause,
+    },
+    /// Try failed and unreached hosts again.
+    Retry,
+    /// A signal.
+    Signal(String),
+    /// Time has passed.
+    Tick,
+}

@@ -1,0 +1,245 @@
+//! What a host reported: the parsed records of its steps, in the form that the journal keeps.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{Digest, PlaybookName};
+use super::packages::{Arch, Package, PackageName, PackageOp, Version};
+use super::problem::Problem;
+
+/// What proofs are pinned under: packages proved on one kind of host say nothing about another kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Platform {
+    /// `debian`, `ubuntu`, …: the `ID` of os-release.
+    pub distro: String,
+    /// `12`, `24.04`, …: its `VERSION_ID`.
+    pub release: String,
+    /// The package manager's native architecture.
+    pub arch: String,
+}
+
+/// Who a host is, beyond its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The fingerprint of the host key that was checked.
+    pub host_key: Option<String>,
+    /// `/etc/machine-id`.
+    pub machine_id: Option<String>,
+}
+
+/// What a host's patch would be: the answer to resolving.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// The playbook that fits.
+    pub playbook: PlaybookName,
+    /// What proofs are pinned under.
+    pub platform: Platform,
+    /// Who answered.
+    pub identity: Identity,
+    /// The exact transaction, interned: see [`Event::Transaction`](super::event::Event::Transaction).
+    pub transaction: Digest,
+    /// Asked for and already there.
+    pub current: Vec<Package>,
+    /// Asked for, not installed, and not to be installed.
+    pub absent: Vec<PackageName>,
+    /// Left out, because no earlier stage proved it.
+    pub unproven: Vec<Package>,
+    /// Held packages that would have changed.
+    pub held: Vec<PackageName>,
+    /// Where each old package would come from.
+    pub old: Vec<OldPackage>,
+    /// Everything installed, interned, where a later stage will be held to it.
+    pub installed: Option<Digest>,
+    /// Whether the host wants a reboot already.
+    pub reboot: RebootNeed,
+    /// For people.
+    pub notes: Vec<String>,
+}
+
+impl Resolution {
+    /// What the way back rests on.
+    pub fn proof(&self) -> RollbackProof {
+        let named = |wanted: fn(&OldPackage) -> bool| {
+            self.old.iter().filter(|old| wanted(old)).map(|old| old.name.as_str().to_owned()).collect()
+        };
+        RollbackProof {
+            missing: named(|old| old.source == OldSource::Missing),
+            approximate: named(|old| !old.exact && old.source != OldSource::Missing),
+        }
+    }
+}
+
+/// Whether the way back is proven, and how well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackProof {
+    /// Old packages that cannot be had again.
+    pub missing: Vec<String>,
+    /// Old packages that were rebuilt from what is installed.
+    pub approximate: Vec<String>,
+}
+
+impl RollbackProof {
+    /// Whether every old package can be had.
+    pub fn guaranteed(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// An old package, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldPackage {
+    /// Its name.
+    pub name: PackageName,
+    /// Its architecture.
+    pub arch: Arch,
+    /// The version to go back to.
+    pub version: Version,
+    /// Where from.
+    pub source: OldSource,
+    /// Whether it is the distribution's own file, byte for byte.
+    pub exact: bool,
+}
+
+/// Where an old package comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OldSource {
+    /// The package manager's cache on the host.
+    Cache,
+    /// The repository.
+    Repository,
+    /// Rebuilt from what is installed.
+    Repack,
+    /// It is in this run's stash already.
+    Stashed,
+    /// Nowhere.
+    Missing,
+}
+
+/// What a job or a check of the result reported.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepReport {
+    /// What is installed now, of the transaction's packages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Package>,
+    /// Where the old packages came from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub old: Vec<OldPackage>,
+    /// Services restarted, still on old code, or failed to restart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
+    /// Whether a reboot is due.
+    pub reboot: RebootNeed,
+    /// How the host differs from its baseline.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// Packages that somebody else changed since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Package>,
+    /// Everything installed, interned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Digest>,
+    /// For people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The last lines of its log, where it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tail: Vec<String>,
+    /// The step's log, kept as a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Digest>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// A service, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Service {
+    /// The unit's name.
+    pub unit: String,
+    /// What became of it.
+    pub state: ServiceState,
+    /// Why, where there is more to say.
+    pub why: String,
+}
+
+/// What became of a service that ran replaced code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceState {
+    /// It was restarted and runs.
+    Restarted,
+    /// It still runs the old code.
+    Stale,
+    /// It was restarted and does not run.
+    Failed,
+}
+
+/// Whether a reboot is due.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RebootNeed {
+    /// Nothing asks for one, or nobody looked.
+    #[default]
+    No,
+    /// One is due, for this reason.
+    Yes(String),
+}
+
+impl RebootNeed {
+    /// Whether one is due.
+    pub fn is_due(&self) -> bool {
+        matches!(self, Self::Yes(_))
+    }
+}
+
+/// One way in which a host differs from its baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// `package`, `mark`, `hold`, `conffile` or `file`.
+    pub what: String,
+    /// Which one.
+    pub name: String,
+    /// In the baseline.
+    pub before: String,
+    /// Now.
+    pub after: String,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepResult {
+    /// The host was resolved.
+    Resolved(Box<Resolution>),
+    /// The step did what it should.
+    Done(Box<StepReport>),
+    /// It did not.
+    Failed {
+        /// Why.
+        problem: Problem,
+        /// In what state that leaves the host.
+        fate: Fate,
+        /// What it reported up to then.
+        report: Box<StepReport>,
+    },
+}
+
+/// In what state a failed step leaves its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Certainly nothing was changed.
+    Unchanged,
+    /// Something may have been changed; the host answers, and no job of ours runs there.
+    Changed,
+    /// The host does not answer; something may have been changed, and a job may still run.
+    Lost,
+}
+
+/// A list of operations in the order that digests and comparisons need.
+pub fn sorted(mut ops: Vec<PackageOp>) -> Vec<PackageOp> {
+    ops.sort();
+    ops.dedup();
+    ops
+}

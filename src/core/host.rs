@@ -1,0 +1,226 @@
+//! One host's way through a run: where it stands, what comes next, and what each result makes of it.
+
+use jiff::Timestamp;
+
+use super::event::Step;
+use super::findings::{Fate, Resolution, StepReport, StepResult};
+use super::problem::{ErrorKind, Problem};
+use super::settings::RunKind;
+
+/// How often a rollback is tried: it is made to be run again, and a killed one must not be the last word.
+pub const ROLLBACK_TRIES: u32 = 2;
+
+/// Where a host stands when no step runs on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing has happened yet.
+    Waiting,
+    /// It has something to do, and all is known about it.
+    Ready,
+    /// It has what was asked for.
+    Current,
+    /// It was not changed and will not be: not reached, refused, unproven. `problem` says why.
+    Refused,
+    /// Its old packages are stashed.
+    Stashed,
+    /// The transaction is applied.
+    Applied,
+    /// The transaction is in effect; nobody has decided on it.
+    Patched,
+    /// Decided: it stays.
+    Kept,
+    /// It must go back.
+    MustUndo,
+    /// It is as it was.
+    Restored,
+    /// It is not as it was, and not as it should be.
+    NotRestored,
+    /// It was changed, and does not answer.
+    Lost,
+}
+
+/// What a stage is doing with its hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Asking them.
+    Resolving,
+    /// Patching a wave.
+    Rolling,
+    /// Taking back.
+    Undoing,
+    /// Taking claims off.
+    Closing,
+}
+
+/// One host's way.
+#[derive(Debug, Clone)]
+pub struct HostRun {
+    /// Where it stands.
+    pub place: Place,
+    /// The step that runs on it.
+    pub step: Option<Step>,
+    /// Its wave, from 1.
+    pub wave: u32,
+    /// What it said when it was asked.
+    pub resolution: Option<Box<Resolution>>,
+    /// What is in effect after the patch.
+    pub settled: Option<Box<StepReport>>,
+    /// What the rollback did.
+    pub undone: Option<Box<StepReport>>,
+    /// Why it failed, or was refused.
+    pub problem: Option<Problem>,
+    /// Why the way back failed.
+    pub undo_problem: Option<Problem>,
+    /// Whether it carries our claim.
+    pub claimed: bool,
+    /// Whether it counts against `max_failed`.
+    pub failed: bool,
+    /// Jobs started on it, by step: the next try's number.
+    tries: [u32; 6],
+    /// When the first step that may change it began.
+    pub began: Option<Timestamp>,
+    /// When it last came to rest.
+    pub rested: Option<Timestamp>,
+}
+
+impl HostRun {
+    /// A host that nothing has happened to, in this wave.
+    pub fn new(wave: u32) -> Self {
+        Self {
+            place: Place::Waiting,
+            step: None,
+            wave,
+            resolution: None,
+            settled: None,
+            undone: None,
+            problem: None,
+            undo_problem: None,
+            claimed: false,
+            failed: false,
+            tries: [0; 6],
+            began: None,
+            rested: None,
+        }
+    }
+
+    /// What comes next for the host while its stage does this.
+    pub fn next(&self, activity: Activity, kind: &RunKind) -> Option<Step> {
+        if self.step.is_some() {
+            return None;
+        }
+        let undo_only = matches!(kind, RunKind::Rollback { .. });
+        match (activity, self.place) {
+            (Activity::Resolving, Place::Waiting) => Some(Step::Resolve),
+            (Activity::Rolling, Place::Ready) if undo_only => Some(Step::Rollback),
+            (Activity::Rolling, Place::Ready) => Some(Step::Stash),
+            (Activity::Rolling, Place::Stashed) => Some(Step::Apply),
+            (Activity::Rolling, Place::Applied) => Some(Step::Settle),
+            (Activity::Rolling | Activity::Undoing, Place::MustUndo) => Some(Step::Rollback),
+            (Activity::Closing, Place::Lost | Place::NotRestored) => None,
+            (Activity::Closing, _) if self.claimed => Some(Step::Forget),
+            _ => None,
+        }
+    }
+
+    /// The number of the next try of this step, from 1.
+    pub fn next_try(&self, step: Step) -> u32 {
+        self.tries[step as usize] + 1
+    }
+
+    pub(super) fn begin(&mut self, step: Step, at: Timestamp) {
+        self.step = Some(step);
+        self.tries[step as usize] += 1;
+        if step.is_job() {
+            self.claimed = true;
+            self.began.get_or_insert(at);
+        }
+    }
+
+    pub(super) fn end(&mut self, step: Step, result: &StepResult, at: Timestamp) {
+        self.step = None;
+        self.rested = Some(at);
+        match (step, result) {
+            (_, StepResult::Resolved(resolution)) => self.resolution = Some(resolution.clone()),
+            (Step::Forget, StepResult::Done(_)) => self.claimed = false,
+            // A claim that could not be taken off is noted by the rollout; it changes nothing about the host.
+            (Step::Forget, StepResult::Failed { .. }) => self.claimed = false,
+            (Step::Rollback, StepResult::Done(report)) => self.undo_ended(report),
+            (Step::Rollback, StepResult::Failed { problem, fate, report }) => self.undo_failed(problem, *fate, report),
+            (_, StepResult::Done(report)) => self.forward(step, report),
+            (_, StepResult::Failed { problem, fate, report }) => self.stopped(step, problem, *fate, report),
+        }
+    }
+
+    /// Where a resolved host stands follows from its transaction, which the rollout knows.
+    pub(super) fn resolved(&mut self, has_work: bool, refusal: Option<Problem>) {
+        self.place = match (refusal, has_work) {
+            (Some(problem), _) => {
+                self.problem = Some(problem);
+                Place::Refused
+            }
+            (None, true) => Place::Ready,
+            (None, false) => Place::Current,
+        };
+    }
+
+    fn forward(&mut self, step: Step, report: &StepReport) {
+        self.place = match step {
+            Step::Stash => Place::Stashed,
+            Step::Apply => Place::Applied,
+            _ => Place::Patched,
+        };
+        if step == Step::Settle {
+            self.settled = Some(Box::new(report.clone()));
+        }
+    }
+
+    fn stopped(&mut self, step: Step, problem: &Problem, fate: Fate, report: &StepReport) {
+        self.problem = Some(problem.clone());
+        self.place = match (step, fate) {
+            // Neither asking nor stashing changes a package, whatever became of the connection.
+            (Step::Resolve | Step::Stash, _) | (Step::Apply, Fate::Unchanged) => Place::Refused,
+            (_, Fate::Lost) => Place::Lost,
+            (_, Fate::Unchanged | Fate::Changed) => Place::MustUndo,
+        };
+        if problem.kind == ErrorKind::Claimed {
+            self.claimed = false;
+        }
+        self.failed |= self.place != Place::Refused;
+        if step != Step::Resolve {
+            self.settled = Some(Box::new(report.clone()));
+        }
+    }
+
+    fn undo_ended(&mut self, report: &StepReport) {
+        let exact = report.differences.is_empty() && report.conflicts.is_empty();
+        self.place = if exact { Place::Restored } else { Place::NotRestored };
+        // The job takes the claim off by itself when all is well; a host that is not as it was keeps it.
+        self.claimed = !exact;
+        self.undone = Some(Box::new(report.clone()));
+        self.undo_problem = None;
+    }
+
+    fn undo_failed(&mut self, problem: &Problem, fate: Fate, report: &StepReport) {
+        self.undo_problem = Some(problem.clone());
+        self.undone = Some(Box::new(report.clone()));
+        self.place = match fate {
+            Fate::Lost => Place::Lost,
+            _ if self.tries[Step::Rollback as usize] < ROLLBACK_TRIES => Place::MustUndo,
+            _ => Place::NotRestored,
+        };
+    }
+
+    /// Whether trying again can help: nothing was changed, or all of it went back because it failed.
+    pub fn may_retry(&self) -> bool {
+        match self.place {
+            Place::Refused => true,
+            Place::Restored => self.failed,
+            _ => false,
+        }
+    }
+
+    pub(super) fn retry(&mut self) {
+        let (wave, tries) = (self.wave, self.tries);
+        *self = Self { tries, ..Self::new(wave) };
+    }
+}

@@ -1,0 +1,267 @@
+//! One host of the result document.
+
+use jiff::Timestamp;
+
+use crate::core::document::{
+    ActionPerformed, ActionState, CheckResult, CheckWhen, HostResult, Outcome, PackageChange, Reboot, RollbackResult,
+    Services, StateReason, Verdict,
+};
+use crate::core::event::{GateKind, StageEnd, UndoCause};
+use crate::core::findings::{ServiceState, StepReport};
+use crate::core::host::{HostRun, Place};
+use crate::core::ids::HostIx;
+use crate::core::problem::ErrorKind;
+use crate::core::rollout::Rollout;
+use crate::core::settings::RunKind;
+use crate::core::stage::{Phase, StageRun};
+
+/// Where a host stands, in the words of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What was last done to it.
+    pub performed: ActionPerformed,
+    /// How that went.
+    pub state: ActionState,
+    /// Why it stands there.
+    pub reason: StateReason,
+    /// Whether it is back because it, or others, failed (not because somebody said no).
+    by_failure: bool,
+}
+
+impl Standing {
+    fn new(performed: ActionPerformed, state: ActionState, reason: StateReason) -> Self {
+        Self { performed, state, reason, by_failure: false }
+    }
+
+    /// Whether it has the patch.
+    pub fn is_patched(&self) -> bool {
+        (self.performed, self.state) == (ActionPerformed::Patch, ActionState::Success)
+    }
+
+    /// What it adds to the run's outcome.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match (self.performed, self.state) {
+            (ActionPerformed::Rollback, ActionState::Failed) | (_, ActionState::Unknown) => Some(Outcome::Degraded),
+            (ActionPerformed::Rollback, ActionState::Success) if self.by_failure => Some(Outcome::Failed),
+            (ActionPerformed::None, ActionState::Failed) => Some(Outcome::Refused),
+            _ => None,
+        }
+    }
+}
+
+/// Where a host stands.
+pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
+    use ActionPerformed as Did;
+    use ActionState as State;
+    let run = rollout.host(host);
+    let stage = &rollout.stages()[rollout.stage_of(host).at()];
+    let undo_run = matches!(rollout.settings().kind, RunKind::Rollback { .. });
+    match run.place {
+        Place::Waiting | Place::Ready if run.step.is_some() => {
+            Standing::new(Did::None, State::Skipped, StateReason::Running)
+        }
+        Place::Waiting | Place::Ready => {
+            let rejected = matches!(stage.phase, Phase::Ended(StageEnd::Rejected | StageEnd::Declined));
+            let reason = if rejected { StateReason::Rejected } else { StateReason::NotBegun };
+            Standing::new(Did::None, State::Skipped, reason)
+        }
+        Place::Current => Standing::new(Did::None, State::Success, StateReason::Current),
+        Place::Refused => Standing::new(Did::None, State::Failed, refusal_reason(run)),
+        Place::Stashed => Standing::new(Did::None, State::Skipped, StateReason::Running),
+        Place::Applied => Standing::new(Did::Patch, State::Success, StateReason::Running),
+        Place::Patched => Standing::new(Did::Patch, State::Success, StateReason::Waiting),
+        Place::Kept => Standing::new(Did::Patch, State::Success, StateReason::Patched),
+        Place::MustUndo => Standing::new(Did::Patch, State::Failed, StateReason::Running),
+        Place::Restored => Standing {
+            by_failure: !undo_run && !was_rejected(stage),
+            ..Standing::new(Did::Rollback, State::Success, StateReason::Restored)
+        },
+        Place::NotRestored => Standing::new(Did::Rollback, State::Failed, undo_reason(run)),
+        Place::Lost => Standing::new(Did::Patch, State::Unknown, StateReason::Lost),
+    }
+}
+
+fn refusal_reason(run: &HostRun) -> StateReason {
+    match run.problem.as_ref().map(|problem| problem.kind) {
+        Some(kind) if kind.is_unreachable() => StateReason::Unreachable,
+        Some(ErrorKind::Unproven) => StateReason::Unproven,
+        Some(ErrorKind::Claimed) => StateReason::Claimed,
+        Some(ErrorKind::Apply | ErrorKind::Internal | ErrorKind::Timeout) => StateReason::Failed,
+        Some(ErrorKind::Conflict) => StateReason::Conflict,
+        _ => StateReason::Refused,
+    }
+}
+
+fn undo_reason(run: &HostRun) -> StateReason {
+    match (&run.undo_problem, run.undone.as_deref()) {
+        (Some(_), _) => StateReason::RollbackFailed,
+        (None, Some(report)) if !report.conflicts.is_empty() => StateReason::Conflict,
+        (None, _) => StateReason::NotExact,
+    }
+}
+
+/// Whether the stage's patched hosts went back because somebody (or the gate's time) said no.
+fn was_rejected(stage: &StageRun) -> bool {
+    let last = stage.decisions.iter().rev().find(|(kind, ..)| *kind == GateKind::After);
+    last.is_some_and(|(_, _, decision, _)| decision.verdict != Verdict::Approved)
+}
+
+/// One host of the result document.
+pub fn host_result(rollout: &Rollout, host: HostIx) -> HostResult {
+    let settings = &rollout.settings().hosts[host.at()];
+    let run = rollout.host(host);
+    let Standing { performed, state, reason, .. } = standing(rollout, host);
+    HostResult {
+        host: settings.name.clone(),
+        address: settings.address.clone(),
+        wave: run.wave,
+        action_performed: performed,
+        action_state: state,
+        state_reason: reason,
+        action_cause: cause(rollout, host),
+        packages: packages(rollout, host),
+        rollback: rollback(run),
+        services: services(run),
+        reboot: reboot(run),
+        checks: checks(run),
+        error: run.undo_problem.clone().or_else(|| run.problem.clone()).map(|problem| problem.on(&settings.name)),
+        duration_ms: duration(run),
+    }
+}
+
+/// Who or what caused it: the approver's reason, or the failing step and its own message.
+pub(super) fn cause(rollout: &Rollout, host: HostIx) -> Option<String> {
+    let run = rollout.host(host);
+    let stage = &rollout.stages()[rollout.stage_of(host).at()];
+    if let Some(problem) = run.undo_problem.as_ref().or(run.problem.as_ref()) {
+        let step = problem.step.as_deref().map(|step| format!("{step}: ")).unwrap_or_default();
+        return Some(format!("{step}{}", problem.message));
+    }
+    if let RunKind::Rollback { reason, .. } = &rollout.settings().kind {
+        return Some(reason.clone());
+    }
+    let decided = stage.decisions.last().map(|(_, _, decision, _)| decision.reason.clone());
+    match run.place {
+        Place::Kept => decided,
+        Place::Restored | Place::NotRestored if was_rejected(stage) => decided,
+        Place::Restored | Place::NotRestored => Some(failure_elsewhere(rollout, host, stage)),
+        Place::Waiting | Place::Ready => not_begun(rollout, stage),
+        _ => None,
+    }
+}
+
+fn failure_elsewhere(rollout: &Rollout, host: HostIx, stage: &StageRun) -> String {
+    if let Phase::Undoing(UndoCause::FailedIn(other)) = &stage.phase {
+        return format!("stage {} failed", rollout.settings().stages[other.at()].name);
+    }
+    let members = &rollout.settings().stages[rollout.stage_of(host).at()].hosts;
+    let failed = members.iter().filter(|other| rollout.host(**other).failed);
+    let names: Vec<&str> = failed.map(|other| rollout.settings().hosts[other.at()].name.as_str()).take(3).collect();
+    if names.is_empty() {
+        return "another stage failed".into();
+    }
+    format!("{} failed, more than max_failed allows", names.join(", "))
+}
+
+fn not_begun(rollout: &Rollout, stage: &StageRun) -> Option<String> {
+    let text = match &stage.phase {
+        Phase::Ended(StageEnd::NeedsUnmet) => "a stage that this one needs did not succeed",
+        Phase::Ended(StageEnd::Failed) => "too many hosts failed before its turn",
+        Phase::Ended(StageEnd::Refused) => "more hosts are unreachable than max_unreachable allows",
+        Phase::Ended(StageEnd::Declined) => "declined before the first change",
+        Phase::Ended(StageEnd::Rejected) => return stage.decisions.last().map(|(_, _, d, _)| d.reason.clone()),
+        _ if rollout.is_finished() => "its turn did not come",
+        _ => return None,
+    };
+    Some(text.into())
+}
+
+/// What changed, would change, or was tried.
+pub(super) fn packages(rollout: &Rollout, host: HostIx) -> Vec<PackageChange> {
+    let run = rollout.host(host);
+    let now = |report: Option<&StepReport>, op: &crate::core::packages::PackageOp| {
+        let report = report?;
+        let found = report.packages.iter().find(|package| package.name == op.name && package.arch == op.arch)?;
+        Some(found.version.clone())
+    };
+    let changes = rollout.ops(host).iter().map(|op| {
+        let before = op.from.clone();
+        let (tried, after) = match run.place {
+            Place::Restored => (Some(op.to.clone()), now(run.undone.as_deref(), op).unwrap_or_else(|| before.clone())),
+            Place::NotRestored => (Some(op.to.clone()), now(run.undone.as_deref(), op).flatten()),
+            Place::Waiting | Place::Ready | Place::Refused | Place::Current | Place::Stashed => (None, before.clone()),
+            _ => (None, now(run.settled.as_deref(), op).unwrap_or_else(|| op.to.clone())),
+        };
+        PackageChange { name: op.name.clone(), arch: op.arch.clone(), before, tried, after }
+    });
+    changes.collect()
+}
+
+fn rollback(run: &HostRun) -> Option<RollbackResult> {
+    let report = run.undone.as_deref()?;
+    let differences = report.differences.iter().map(|d| {
+        let shown = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+        format!("{} {}: {} before, {} now", d.what, d.name, shown(&d.before), shown(&d.after))
+    });
+    let conflicts = report.conflicts.iter().map(|package| {
+        let found = package.version.as_ref().map_or("not installed", |version| version.as_str());
+        format!("package {}: changed since by somebody else ({found}); left alone", package.name)
+    });
+    let differences: Vec<String> = differences.chain(conflicts).collect();
+    let exact = run.place == Place::Restored;
+    Some(RollbackResult { exact, differences, by_itself: false })
+}
+
+pub(super) fn services(run: &HostRun) -> Services {
+    let report = run.undone.as_deref().or(run.settled.as_deref());
+    let mut services = Services::default();
+    for service in report.map(|report| report.services.as_slice()).unwrap_or_default() {
+        let list = match service.state {
+            ServiceState::Restarted => &mut services.restarted,
+            ServiceState::Stale | ServiceState::Failed => &mut services.stale,
+        };
+        if !list.contains(&service.unit) {
+            list.push(service.unit.clone());
+        }
+    }
+    services
+}
+
+pub(super) fn reboot(run: &HostRun) -> Reboot {
+    let report = run.undone.as_deref().or(run.settled.as_deref()).map(|report| report.reboot.is_due());
+    let asked = run.resolution.as_deref().map(|found| found.reboot.is_due());
+    Reboot { needed: report.or(asked).unwrap_or(false), done: false }
+}
+
+/// The checks that are built in: what verifying a host found.
+pub(super) fn checks(run: &HostRun) -> Vec<CheckResult> {
+    let Some(report) = run.settled.as_deref() else { return Vec::new() };
+    let installed = matches!(run.place, Place::Patched | Place::Kept);
+    if !installed {
+        return Vec::new();
+    }
+    let count = |state| report.services.iter().filter(|service| service.state == state).count();
+    let (stale, failed) = (count(ServiceState::Stale), count(ServiceState::Failed));
+    let services = match (failed, stale) {
+        (0, 0) => format!("{} restarted, none on old code", count(ServiceState::Restarted)),
+        (0, stale) => format!("{stale} still on old code"),
+        (failed, _) => format!("{failed} did not start again"),
+    };
+    let check = |name: &str, ok, detail| CheckResult { name: name.into(), when: CheckWhen::After, ok, detail };
+    vec![
+        check("packages", true, format!("{} as resolved", report.packages.len())),
+        check("services", failed == 0, services),
+    ]
+}
+
+fn duration(run: &HostRun) -> u64 {
+    match (run.began, run.rested) {
+        (Some(from), Some(to)) => millis(from, to),
+        _ => 0,
+    }
+}
+
+/// The time between two moments, in milliseconds; 0 where the clock went back.
+pub(super) fn millis(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+}

@@ -1,0 +1,160 @@
+//! What a run looks like from outside: the result document and the evidence at a gate, both read off the same fold of
+//! the journal that the run itself works on.
+
+mod host;
+mod plan;
+mod question;
+mod stage;
+
+use jiff::Timestamp;
+
+pub use self::host::{host_result, standing};
+pub use self::plan::plan_document;
+pub use self::question::question;
+use super::document::{
+    DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp, Summary, Waiting,
+    WaitingFor,
+};
+use super::event::PauseCause;
+use super::ids::{Digest, StageIx};
+use super::problem::Problem;
+use super::rollout::Rollout;
+use super::settings::RunKind;
+use super::stage::Phase;
+
+/// Whether somebody drives a run, as far as the caller can tell (the lock is outside of the journal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driven {
+    /// A process holds the run.
+    Yes,
+    /// None does: an unfinished run that was not left on purpose has crashed.
+    No,
+}
+
+/// Where a stage stands, in the words of the documents.
+pub fn stage_state(rollout: &Rollout, ix: StageIx) -> (StageState, StageReason) {
+    stage::state(rollout, ix, &rollout.stages()[ix.at()])
+}
+
+/// How many waves a stage has.
+pub fn waves_of(rollout: &Rollout, ix: StageIx) -> u32 {
+    let stage = &rollout.settings().stages[ix.at()];
+    u32::try_from(super::stage::waves(stage).len()).unwrap_or(u32::MAX)
+}
+
+/// The result document of a run as of `now`.
+pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven) -> ResultDocument {
+    let settings = rollout.settings();
+    let stages: Vec<_> =
+        (0..).map(StageIx).take(settings.stages.len()).map(|ix| stage::stage_result(rollout, ix)).collect();
+    let outcome = outcome(rollout, driven);
+    let finished_at = rollout.last_at().filter(|_| rollout.is_finished());
+    let until = finished_at.unwrap_or(now);
+    let started_at = rollout.started_at();
+    let errors: Vec<Problem> = rollout
+        .notes()
+        .iter()
+        .cloned()
+        .chain(stages.iter().flat_map(|stage| stage.hosts.iter().filter_map(|host| host.error.clone())))
+        .collect();
+    ResultDocument {
+        schema: DOCUMENT_VERSION,
+        run_id: Some(settings.run.clone()),
+        kind: match settings.kind {
+            RunKind::Run => DocumentKind::Run,
+            RunKind::Rollback { .. } => DocumentKind::Rollback,
+        },
+        change_id: Some(settings.change.clone()),
+        plan: Some(settings.plan.clone()),
+        plan_digest: Some(settings.plan_digest),
+        outcome,
+        exit_code: outcome.exit_code(),
+        started_at: started_at.map(Stamp),
+        finished_at: finished_at.map(Stamp),
+        duration_ms: started_at.map_or(0, |from| host::millis(from, until)),
+        summary: Summary::of(&stages),
+        waiting: waiting(rollout, outcome),
+        stages: if matches!(outcome, Outcome::Refused) { begun(rollout, stages) } else { stages },
+        errors,
+        audit_head: Some(head),
+    }
+}
+
+/// For a refused run only the stages that began say anything.
+fn begun(rollout: &Rollout, stages: Vec<super::document::StageResult>) -> Vec<super::document::StageResult> {
+    let began = rollout.stages().iter().map(|run| run.opened.is_some());
+    stages.into_iter().zip(began).filter_map(|(stage, began)| began.then_some(stage)).collect()
+}
+
+/// How the run ended, or stands.
+pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
+    let mut all = vec![Outcome::Complete];
+    let mut touched = rollout.declined().then_some(Outcome::Refused);
+    let hosts = (0..).map(StageIx).zip(&rollout.settings().stages).flat_map(|(_, stage)| &stage.hosts);
+    let mut kept = false;
+    for host in hosts {
+        let standing = standing(rollout, *host);
+        kept |= standing.is_patched();
+        match standing.outcome() {
+            Some(Outcome::Refused) => touched = Some(Outcome::Refused),
+            Some(outcome) => all.push(outcome),
+            None => {}
+        }
+    }
+    if let Some(refused) = touched {
+        all.push(if kept { Outcome::Partial } else { refused });
+    }
+    for run in rollout.stages() {
+        if let Phase::Ended(end) | Phase::Closing(end) = run.phase {
+            all.extend(stage::end_outcome(end));
+        }
+    }
+    if !rollout.is_finished() {
+        all.push(match (rollout.paused(), driven) {
+            (_, Driven::Yes) => Outcome::Running,
+            (Some(PauseCause::Signal(signal)), _) if signal == "SIGTERM" => Outcome::Terminated,
+            (Some(PauseCause::Signal(_)) | None, _) => Outcome::Interrupted,
+            (Some(PauseCause::Gate | PauseCause::Confirmation), _) => Outcome::Paused,
+        });
+    }
+    Outcome::of_all(all)
+}
+
+/// What an unfinished run waits for.
+fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
+    if rollout.is_finished() || outcome == Outcome::Running {
+        return None;
+    }
+    let settings = rollout.settings();
+    let open = (0..).map(StageIx).zip(rollout.stages()).find_map(|(ix, run)| run.open_gate().map(|gate| (ix, gate)));
+    if let Some((ix, gate)) = open {
+        let stage = &settings.stages[ix.at()];
+        let until = stage.approval.as_ref().and_then(|rules| gate.opened.checked_add(rules.wait).ok());
+        return Some(Waiting {
+            kind: WaitingFor::Approval,
+            stage: stage.name.clone(),
+            have: Some(0),
+            need: Some(1),
+            opens_at: None,
+            until: until.map(Stamp),
+            digest: Some(gate.digest),
+            command: format!(
+                "patchctl approve {} --stage {} --digest {} --reason TEXT --resume",
+                settings.run,
+                stage.name,
+                &gate.digest.hex()[..12]
+            ),
+        });
+    }
+    let stage = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.ended().is_none())?;
+    Some(Waiting {
+        kind: WaitingFor::Person,
+        stage: stage.0.name.clone(),
+        have: None,
+        need: None,
+        opens_at: None,
+        until: None,
+        digest: None,
+        command: format!("patchctl resume {}", settings.run),
+    })
+}

@@ -1,0 +1,112 @@
+//! The evidence at a gate.
+
+use crate::core::document::Stamp;
+use crate::core::event::GateKind;
+use crate::core::evidence::{self, GateQuestion, HostEvidence, WayBack};
+use crate::core::host::Place;
+use crate::core::ids::{HostIx, StageIx};
+use crate::core::rollout::Rollout;
+use crate::core::settings::OnTimeout;
+
+/// What the open gate of a stage asks; none where no gate is open.
+pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
+    let settings = rollout.settings();
+    let stage = settings.stages.get(ix.at())?;
+    let run = &rollout.stages()[ix.at()];
+    let gate = run.gate.as_ref()?;
+    let rules = stage.approval.as_ref()?;
+    let kind = match gate.kind {
+        _ if run.exceeded => evidence::GateKind::Exceeded,
+        GateKind::Before => evidence::GateKind::Before,
+        GateKind::After => evidence::GateKind::After,
+    };
+    let opened_by = settings.stages.iter().filter(|other| other.needs.contains(&ix) && !run.exceeded);
+    let opens = opened_by.map(|other| (other.name.clone(), other.hosts.len())).collect();
+    let patched = stage.hosts.iter().filter(|host| rollout.host(**host).place == Place::Patched).count();
+    Some(GateQuestion {
+        run: settings.run.clone(),
+        change: settings.change.clone(),
+        plan: settings.plan.clone(),
+        stage: stage.name.clone(),
+        kind,
+        digest: gate.digest,
+        opened_at: Stamp(gate.opened),
+        until: gate.opened.checked_add(rules.wait).ok().map(Stamp),
+        rejects_then: rules.on_timeout == OnTimeout::Reject,
+        have: 0,
+        need: 1,
+        opens,
+        takes_back: patched,
+        hosts: stage.hosts.iter().map(|host| host_evidence(rollout, *host)).collect(),
+        notes: notes(rollout, ix),
+    })
+}
+
+fn host_evidence(rollout: &Rollout, host: HostIx) -> HostEvidence {
+    let result = super::host_result(rollout, host);
+    let run = rollout.host(host);
+    let undecided = matches!(run.place, Place::Ready | Place::Waiting);
+    let mut packages = result.packages;
+    if undecided {
+        // Before the change the evidence is what would be done.
+        for (change, op) in packages.iter_mut().zip(rollout.ops(host)) {
+            change.after = op.to.clone();
+        }
+    }
+    HostEvidence {
+        host: result.host,
+        wave: result.wave,
+        state: result.state_reason,
+        packages,
+        checks: result.checks,
+        services: result.services,
+        reboot: result.reboot,
+        rollback: way_back(rollout, host),
+        problem: result.error,
+        took_ms: result.duration_ms,
+        log: run.settled.as_deref().map(|report| report.tail.clone()).unwrap_or_default(),
+    }
+}
+
+fn way_back(rollout: &Rollout, host: HostIx) -> WayBack {
+    let run = rollout.host(host);
+    let Some(found) = run.resolution.as_deref() else { return WayBack::NotNeeded };
+    if rollout.ops(host).is_empty() {
+        return WayBack::NotNeeded;
+    }
+    let proof = found.proof();
+    if !proof.guaranteed() {
+        return WayBack::Unproven { missing: proof.missing };
+    }
+    let rebuilt = |name: &String| format!("{name} was rebuilt from what is installed");
+    WayBack::Proven { approximate: proof.approximate.iter().map(rebuilt).collect() }
+}
+
+/// What a person should know beside the packages.
+fn notes(rollout: &Rollout, ix: StageIx) -> Vec<String> {
+    let settings = rollout.settings();
+    let mut notes = Vec::new();
+    for host in &settings.stages[ix.at()].hosts {
+        let run = rollout.host(*host);
+        let name = &settings.hosts[host.at()].name;
+        let Some(found) = run.resolution.as_deref() else { continue };
+        let names = |list: Vec<&str>| list.join(", ");
+        if !found.unproven.is_empty() {
+            let list = names(found.unproven.iter().map(|p| p.name.as_str()).collect());
+            notes.push(format!("{name}: left out, because no earlier stage proved it: {list}"));
+        }
+        if !found.held.is_empty() {
+            notes.push(format!(
+                "{name}: held, not changed: {}",
+                names(found.held.iter().map(super::super::packages::PackageName::as_str).collect())
+            ));
+        }
+        if !found.absent.is_empty() {
+            let list = names(found.absent.iter().map(super::super::packages::PackageName::as_str).collect());
+            notes.push(format!("{name}: not installed, and not to be installed: {list}"));
+        }
+        let settled = run.settled.as_deref().map(|report| report.notes.as_slice()).unwrap_or_default();
+        notes.extend(found.notes.iter().chain(settled).map(|note| format!("{name}: {note}")));
+    }
+    notes
+}

@@ -1,0 +1,73 @@
+//! One stage of the result document.
+
+use crate::core::document::{DecidedBy, Decision, Outcome, StageReason, StageResult, StageState, Stamp, Verdict};
+use crate::core::event::StageEnd;
+use crate::core::host::Place;
+use crate::core::ids::StageIx;
+use crate::core::rollout::Rollout;
+use crate::core::stage::{Phase, StageRun};
+
+pub(super) fn stage_result(rollout: &Rollout, ix: StageIx) -> StageResult {
+    let (stage, run) = (&rollout.settings().stages[ix.at()], &rollout.stages()[ix.at()]);
+    let (state, state_reason) = state(rollout, ix, run);
+    StageResult {
+        name: stage.name.clone(),
+        state,
+        state_reason,
+        decision: decision(run),
+        hosts: stage.hosts.iter().map(|host| super::host_result(rollout, *host)).collect(),
+    }
+}
+
+/// What a stage's end adds to the run's outcome, beside its hosts'.
+pub(super) fn end_outcome(end: StageEnd) -> Option<Outcome> {
+    match end {
+        StageEnd::Rejected => Some(Outcome::Rejected),
+        StageEnd::Failed => Some(Outcome::Failed),
+        _ => None,
+    }
+}
+
+/// Where a stage stands, in the words of the documents.
+pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageState, StageReason) {
+    let end = match &run.phase {
+        Phase::Pending => return (StageState::Skipped, StageReason::NotBegun),
+        Phase::Gate if run.open_gate().is_some() => return (StageState::Waiting, StageReason::Approval),
+        Phase::Resolved if rollout.is_confirming() => return (StageState::Waiting, StageReason::Person),
+        Phase::Ended(end) => *end,
+        _ => return (StageState::Running, StageReason::Running),
+    };
+    let expired = run.decisions.last().is_some_and(|(_, _, d, _)| d.verdict == Verdict::Expired);
+    if matches!(end, StageEnd::Rejected | StageEnd::Failed)
+        && rollout.any(ix, |place| matches!(place, Place::Lost | Place::NotRestored))
+    {
+        return (StageState::Failed, StageReason::Degraded);
+    }
+    match end {
+        StageEnd::Approved if run.decisions.is_empty() => (StageState::Success, StageReason::Done),
+        StageEnd::Approved => (StageState::Success, StageReason::Approved),
+        StageEnd::Current => (StageState::Success, StageReason::Done),
+        StageEnd::Rejected if expired => (StageState::Rejected, StageReason::Expired),
+        StageEnd::Rejected => (StageState::Rejected, StageReason::Rejected),
+        StageEnd::Failed if run.failed == 0 => (StageState::Failed, StageReason::RolledBack),
+        StageEnd::Failed => (StageState::Failed, StageReason::Failed),
+        StageEnd::Refused if rollout.any(ix, |place| matches!(place, Place::Ready | Place::Current)) => {
+            (StageState::Failed, StageReason::Unreachable)
+        }
+        StageEnd::Refused | StageEnd::Declined => (StageState::Failed, StageReason::Refused),
+        StageEnd::Empty => (StageState::Skipped, StageReason::Empty),
+        StageEnd::NeedsUnmet => (StageState::Skipped, StageReason::Needs),
+    }
+}
+
+fn decision(run: &StageRun) -> Option<Decision> {
+    let (_, digest, decision, at) = run.decisions.last()?;
+    let by = DecidedBy {
+        name: decision.by.name.clone(),
+        at: Stamp(*at),
+        reason: decision.reason.clone(),
+        how: decision.how,
+        key: None,
+    };
+    Some(Decision { verdict: decision.verdict, digest: *digest, by: vec![by] })
+}

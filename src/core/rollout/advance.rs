@@ -1,0 +1,311 @@
+//! What follows from the state by itself: whose turn it is, when a wave is over, when a gate opens.
+
+use super::super::document::Verdict;
+use super::super::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause};
+use super::super::host::Place;
+use super::super::ids::{Digest, HostIx, JobId, StageIx};
+use super::super::pins::Pins;
+use super::super::problem::{ErrorKind, Problem};
+use super::super::settings::{Pin, RunKind, Scope, Unproven, When};
+use super::super::stage::{Phase, StageRun};
+use super::Rollout;
+use crate::core::findings::Resolution;
+use crate::core::packages::PackageOp;
+
+impl Rollout {
+    /// The next event that follows from the state, or none when the run waits for the world. `head` is the journal's
+    /// head, which a gate's digest binds.
+    pub fn advance(&self, head: Digest) -> Option<Event> {
+        if self.finished || self.paused.is_some() || self.draining.is_some() {
+            return None;
+        }
+        let stages = (0..).map(StageIx).take(self.stages.len());
+        stages.clone().find_map(|ix| self.advance_stage(ix, head)).or_else(|| self.end_idle_or_finish(stages))
+    }
+
+    /// Stages without work end when nothing else can happen: then nobody needs an approval of nothing.
+    fn end_idle_or_finish(&self, mut stages: impl Iterator<Item = StageIx>) -> Option<Event> {
+        if !self.stages.iter().all(|run| matches!(run.phase, Phase::Idle | Phase::Ended(_))) {
+            return None;
+        }
+        let idle = stages.find(|ix| self.stages[ix.at()].phase == Phase::Idle);
+        Some(idle.map_or(Event::Finished, |stage| Event::StageEnded { stage, end: StageEnd::Current }))
+    }
+
+    fn advance_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
+        let run = &self.stages[ix.at()];
+        match &run.phase {
+            Phase::Pending => self.open_stage(ix),
+            Phase::Resolving => self.next_step(ix).or_else(|| self.all_asked(ix)),
+            Phase::Resolved => self.before_first_change(ix, head),
+            Phase::Rolling => self
+                .watch_failures(ix)
+                .or_else(|| self.next_step(ix))
+                .or_else(|| run.is_through().then_some(Event::WaveEnded { stage: ix })),
+            Phase::BetweenWaves if run.exceeded => self.undo_after_failure(ix, head),
+            Phase::BetweenWaves => self.next_wave(ix).or_else(|| Some(self.after_last_wave(ix, head))),
+            Phase::Gate => self.after_gate(ix),
+            Phase::Undoing(cause) => {
+                self.next_step(ix).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
+            }
+            Phase::Closing(end) => {
+                self.next_step(ix).or_else(|| run.is_through().then_some(Event::StageEnded { stage: ix, end: *end }))
+            }
+            Phase::Idle | Phase::Ended(_) => None,
+        }
+    }
+
+    fn open_stage(&self, ix: StageIx) -> Option<Event> {
+        let stage = &self.settings.stages[ix.at()];
+        let end = |end| Some(Event::StageEnded { stage: ix, end });
+        if stage.hosts.is_empty() {
+            return end(StageEnd::Empty);
+        }
+        let needs = || stage.needs.iter().map(|need| &self.stages[need.at()]);
+        if needs().any(|need| need.ended().is_some() && !need.succeeded()) {
+            return end(StageEnd::NeedsUnmet);
+        }
+        needs().all(StageRun::may_be_built_on).then_some(Event::StageOpened { stage: ix })
+    }
+
+    fn next_step(&self, ix: StageIx) -> Option<Event> {
+        let run = &self.stages[ix.at()];
+        let activity = run.activity()?;
+        let start = |host: HostIx| {
+            let step = self.hosts[host.at()].next(activity, &self.settings.kind)?;
+            Some(Event::StepStarted { host, step, job: self.job_id(host, step) })
+        };
+        if let Some(host) = run.ready.front() {
+            return start(*host);
+        }
+        let room = run.active < self.settings.stages[ix.at()].parallel;
+        run.queue.front().filter(|_| room).and_then(|host| start(*host))
+    }
+
+    fn job_id(&self, host: HostIx, step: Step) -> Option<JobId> {
+        let number = self.hosts[host.at()].next_try(step);
+        let text = format!("{}-h{}-{}-{number}", self.settings.run, host.0, step.as_str());
+        step.is_job().then(|| JobId::new(text).ok()).flatten()
+    }
+
+    fn all_asked(&self, ix: StageIx) -> Option<Event> {
+        let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
+        if !run.is_through() {
+            return None;
+        }
+        let unreachable = |host: &&HostIx| {
+            let problem = self.hosts[host.at()].problem.as_ref();
+            problem.is_some_and(|p| p.kind.is_unreachable())
+        };
+        let too_many = stage.hosts.iter().filter(unreachable).count() > stage.max_unreachable.of(stage.hosts.len());
+        let usable = self.any(ix, |place| !matches!(place, Place::Refused | Place::Waiting));
+        if too_many || !usable {
+            return Some(Event::ClosingStarted { stage: ix, end: StageEnd::Refused });
+        }
+        Some(Event::StageResolved { stage: ix })
+    }
+
+    /// Whether any host of the stage stands somewhere that fits.
+    pub(in crate::core) fn any(&self, ix: StageIx, fits: fn(Place) -> bool) -> bool {
+        self.settings.stages[ix.at()].hosts.iter().any(|host| fits(self.hosts[host.at()].place))
+    }
+
+    fn before_first_change(&self, ix: StageIx, head: Digest) -> Option<Event> {
+        let stage = &self.settings.stages[ix.at()];
+        for need in &stage.needs {
+            let run = &self.stages[need.at()];
+            if run.succeeded() {
+                continue;
+            }
+            return match run.phase {
+                // Nothing was changed there, but now something depends on it: somebody must say so.
+                Phase::Idle if self.settings.stages[need.at()].approval.is_some() => {
+                    Some(self.open_gate(*need, GateKind::After, head))
+                }
+                Phase::Idle => Some(Event::StageEnded { stage: *need, end: StageEnd::Current }),
+                Phase::Ended(_) => Some(Event::ClosingStarted { stage: ix, end: StageEnd::NeedsUnmet }),
+                _ => None,
+            };
+        }
+        if self.declined {
+            return Some(Event::ClosingStarted { stage: ix, end: StageEnd::Declined });
+        }
+        if !self.confirmed {
+            return (!self.confirming).then_some(Event::Confirming);
+        }
+        let before = stage.approval.as_ref().is_some_and(|rules| matches!(rules.when, When::Before | When::Both));
+        if before {
+            return Some(self.open_gate(ix, GateKind::Before, head));
+        }
+        self.next_wave(ix)
+    }
+
+    fn open_gate(&self, stage: StageIx, gate: GateKind, head: Digest) -> Event {
+        Event::GateOpened { stage, gate, digest: self.statement(stage, gate, head).digest() }
+    }
+
+    fn next_wave(&self, ix: StageIx) -> Option<Event> {
+        let run = &self.stages[ix.at()];
+        let ready = |host: &&HostIx| self.hosts[host.at()].place == Place::Ready;
+        (1..).zip(&run.waves).skip(run.wave as usize).find_map(|(wave, members)| {
+            let hosts: Vec<HostIx> = members.iter().filter(ready).copied().collect();
+            (!hosts.is_empty()).then_some(Event::WaveStarted { stage: ix, wave, hosts })
+        })
+    }
+
+    fn watch_failures(&self, ix: StageIx) -> Option<Event> {
+        let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
+        let exceeded = run.failed > stage.max_failed.of(stage.hosts.len());
+        (exceeded && !run.exceeded).then_some(Event::Exceeded { stage: ix })
+    }
+
+    fn after_last_wave(&self, ix: StageIx, head: Digest) -> Event {
+        let stage = &self.settings.stages[ix.at()];
+        let close = |end| Event::ClosingStarted { stage: ix, end };
+        let gate = stage.approval.as_ref().is_some_and(|rules| matches!(rules.when, When::After | When::Both));
+        if self.any(ix, |place| place == Place::Patched) {
+            return if gate { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Approved) };
+        }
+        if matches!(self.settings.kind, RunKind::Rollback { .. }) {
+            let restored = self.any(ix, |place| place == Place::Restored);
+            return close(if restored { StageEnd::Approved } else { StageEnd::Failed });
+        }
+        if self.any(ix, |place| matches!(place, Place::Current | Place::Kept)) {
+            let needed = self.settings.stages.iter().any(|other| other.needs.contains(&ix));
+            return if gate && needed { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Current) };
+        }
+        let failed = self.stages[ix.at()].failed > 0;
+        close(if failed { StageEnd::Failed } else { StageEnd::Refused })
+    }
+
+    fn after_gate(&self, ix: StageIx) -> Option<Event> {
+        let run = &self.stages[ix.at()];
+        let gate = run.gate.as_ref()?;
+        let (Decision { verdict, .. }, _) = gate.decided.as_ref()?;
+        let close = |end| Some(Event::ClosingStarted { stage: ix, end });
+        match (gate.kind, verdict) {
+            (GateKind::Before, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
+            (GateKind::Before, _) => close(StageEnd::Rejected),
+            (GateKind::After, Verdict::Approved) if run.exceeded => close(StageEnd::Failed),
+            (GateKind::After, Verdict::Approved) => close(StageEnd::Approved),
+            (GateKind::After, _) if self.any(ix, |place| place == Place::Patched) => {
+                Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected })
+            }
+            (GateKind::After, _) => close(StageEnd::Rejected),
+        }
+    }
+
+    fn undo_after_failure(&self, ix: StageIx, head: Digest) -> Option<Event> {
+        if !self.undo_candidates(ix, &UndoCause::Failed).is_empty() {
+            return Some(Event::UndoStarted { stage: ix, cause: UndoCause::Failed });
+        }
+        if self.settings.stages[ix.at()].rollback_scope == Scope::Run {
+            let cause = UndoCause::FailedIn(ix);
+            let other = (0..).map(StageIx).take(self.stages.len()).find(|other| {
+                let at_rest = matches!(self.stages[other.at()].phase, Phase::Ended(_) | Phase::Gate);
+                *other != ix && at_rest && !self.undo_candidates(*other, &cause).is_empty()
+            });
+            if let Some(stage) = other {
+                return Some(Event::UndoStarted { stage, cause });
+            }
+        }
+        Some(self.after_undo(ix, &UndoCause::Failed, head))
+    }
+
+    fn after_undo(&self, ix: StageIx, cause: &UndoCause, head: Digest) -> Event {
+        let end = match cause {
+            UndoCause::Rejected => StageEnd::Rejected,
+            UndoCause::Failed | UndoCause::FailedIn(_) => StageEnd::Failed,
+        };
+        let scope_is_run = self.settings.stages[ix.at()].rollback_scope == Scope::Run;
+        if *cause == UndoCause::Failed && scope_is_run && self.stages[ix.at()].phase != Phase::BetweenWaves {
+            // Back to where the other stages are looked at.
+            return Event::WaveEnded { stage: ix };
+        }
+        // A narrow scope leaves healthy hosts patched, and nobody has said yet that they may stay so.
+        let undecided = self.any(ix, |place| place == Place::Patched);
+        if undecided && self.settings.stages[ix.at()].approval.is_some() {
+            return self.open_gate(ix, GateKind::After, head);
+        }
+        Event::ClosingStarted { stage: ix, end }
+    }
+
+    /// The hosts of the stage that go back for this cause.
+    pub(super) fn undo_candidates(&self, ix: StageIx, cause: &UndoCause) -> Vec<HostIx> {
+        let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
+        let goes_back = |host: &&HostIx| {
+            let at = &self.hosts[host.at()];
+            match (cause, at.place) {
+                (UndoCause::FailedIn(_), Place::Patched | Place::Kept) | (UndoCause::Rejected, Place::Patched) => true,
+                (UndoCause::Failed, Place::Patched) => match stage.rollback_scope {
+                    Scope::Host => false,
+                    Scope::Wave => at.wave == run.wave,
+                    Scope::Stage | Scope::Run => true,
+                },
+                _ => false,
+            }
+        };
+        stage.hosts.iter().filter(goes_back).copied().collect()
+    }
+
+    /// What the stages that succeeded proved.
+    pub(super) fn proved(&self) -> Pins {
+        let mut pins = Pins::default();
+        for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
+            if !run.may_be_built_on() {
+                continue;
+            }
+            for host in stage.hosts.iter().map(|host| &self.hosts[host.at()]) {
+                let Some(found) = host.resolution.as_deref() else { continue };
+                let settled = host.settled.as_deref();
+                let installed = match host.place {
+                    Place::Kept => settled.and_then(|report| report.installed),
+                    Place::Current => found.installed,
+                    _ => continue,
+                };
+                pins.prove(&found.platform, &found.current);
+                pins.prove(&found.platform, settled.map(|report| &report.packages).into_iter().flatten());
+                if let Some(list) = installed.and_then(|digest| self.installed.get(&digest)) {
+                    pins.prove(&found.platform, list.iter());
+                }
+            }
+        }
+        pins
+    }
+
+    /// Why the host is not to be patched as it was resolved, if so.
+    pub(super) fn refusal(&self, host: HostIx, found: &Resolution, ops: &[PackageOp]) -> Option<Problem> {
+        if self.settings.kind != RunKind::Run {
+            return None;
+        }
+        let name = &self.settings.hosts[host.at()].name;
+        let problem = |kind, message: String| Problem::new(kind, message).on(name).during("resolve");
+        let proof = found.proof();
+        if !proof.guaranteed() {
+            let message = format!("no way back: the old packages of {} cannot be had again", proof.missing.join(", "));
+            let hint = "put them into the repository or the package cache, or install dpkg-repack on the host";
+            return Some(problem(ErrorKind::Refused, message).hint(hint));
+        }
+        if !self.is_pinned(host) || self.settings.patch.pin == Pin::Off {
+            return None;
+        }
+        let hint = "add a host of this kind, with these packages, to an earlier stage, or set pin = \"off\"";
+        if self.pins.of(&found.platform).is_none() && !(ops.is_empty() && found.unproven.is_empty()) {
+            let kind = &found.platform;
+            let message = format!("no earlier stage has a host with {} {} {}", kind.distro, kind.release, kind.arch);
+            return Some(problem(ErrorKind::Unproven, message).hint(hint));
+        }
+        if let Some(op) = self.pins.unproved(&found.platform, ops) {
+            let to = op.to.as_ref().map_or("", |version| version.as_str());
+            let message = format!("no earlier stage proved {} {to}", op.name);
+            return Some(problem(ErrorKind::Unproven, message).hint(hint));
+        }
+        let left_out = !found.unproven.is_empty();
+        if left_out && (ops.is_empty() || self.settings.patch.unproven != Unproven::Skip) {
+            let names: Vec<&str> = found.unproven.iter().map(|package| package.name.as_str()).collect();
+            let message = format!("no earlier stage proved {}", names.join(", "));
+            return Some(problem(ErrorKind::Unproven, message).hint(hint));
+        }
+        None
+    }
+}

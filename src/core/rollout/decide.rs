@@ -1,0 +1,227 @@
+//! What reaches the run from outside, turned into events, or refused with a reason that a person can use.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::document::{How, Verdict};
+use super::super::event::{Decision, Event, Input, PauseCause, StageEnd, Step};
+use super::super::findings::StepResult;
+use super::super::host::Place;
+use super::super::ids::{Digest, HostIx, StageIx};
+use super::super::packages::{Package, PackageOp};
+use super::super::settings::{OnTimeout, Person};
+use super::super::stage::{Gate, Phase};
+use super::{Rollout, Slot};
+
+/// Why something that reached the run changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The run is over.
+    #[error("the run is finished; there is nothing to decide")]
+    Finished,
+    /// No gate is open.
+    #[error("no gate is open: {0}")]
+    NoGate(String),
+    /// Several gates are open.
+    #[error("several gates are open ({0}); name one with --stage")]
+    SeveralGates(String),
+    /// The decision names another digest.
+    #[error("the gate's digest is {open}, not {given}: what is decided on has changed")]
+    OtherDigest {
+        /// The open gate's.
+        open: Digest,
+        /// What was given.
+        given: String,
+    },
+    /// Somebody was faster; the first final decision stands.
+    #[error("{by} has {verdict} it already: {reason}")]
+    Decided {
+        /// Who.
+        by: String,
+        /// What.
+        verdict: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A decision needs a reason.
+    #[error("a reason must be given")]
+    NoReason,
+    /// Nothing can be tried again.
+    #[error("no host failed or was unreachable; there is nothing to try again")]
+    NothingToRetry,
+    /// It is about something that is not under way any more.
+    #[error("it is about a step that is not under way")]
+    OutOfDate,
+}
+
+impl Rollout {
+    /// Turns an input into events. They are to be journaled and applied, in order.
+    ///
+    /// # Errors
+    /// When the input does not fit the state; nothing has happened then.
+    pub fn decide(&self, input: Input, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+        match input {
+            Input::Drive { by, version, confirmed } => Ok(self.taken_up(by, version, confirmed, now)),
+            Input::StepEnded { host, step, result, ops, installed } => {
+                self.step_result(host, step, result, ops, installed)
+            }
+            Input::Confirm { by, yes } if self.confirming => {
+                Ok(vec![if yes { Event::Confirmed { by } } else { Event::Declined { by } }])
+            }
+            Input::Confirm { .. } => Err(Refusal::OutOfDate),
+            Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision),
+            Input::Leave { why } => Ok(vec![Event::Paused { why }]),
+            Input::Retry => self.retry(),
+            Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
+            Input::Signal(_) => Err(Refusal::OutOfDate),
+            Input::Tick => Ok(self.expired(now)),
+        }
+    }
+
+    fn taken_up(&self, by: Person, version: String, confirmed: bool, now: Timestamp) -> Vec<Event> {
+        let mut events = vec![Event::Driven { by: by.clone(), version }];
+        if confirmed && !self.confirmed {
+            events.push(Event::Confirmed { by });
+        }
+        for (stage, gate) in self.gates() {
+            let valid = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.valid);
+            if let (Some(valid), Some((decision, at))) = (valid, &gate.decided)
+                && decision.verdict == Verdict::Approved
+                && has_passed(*at, valid, now)
+            {
+                events.push(Event::ApprovalLapsed { stage });
+            }
+        }
+        events.extend(self.expired(now));
+        events
+    }
+
+    fn gates(&self) -> impl Iterator<Item = (StageIx, &Gate)> {
+        (0..).map(StageIx).zip(&self.stages).filter_map(|(ix, run)| match run.phase {
+            Phase::Gate => run.gate.as_ref().map(|gate| (ix, gate)),
+            _ => None,
+        })
+    }
+
+    fn open_gates(&self) -> impl Iterator<Item = (StageIx, &Gate)> {
+        self.gates().filter(|(_, gate)| gate.decided.is_none())
+    }
+
+    fn expired(&self, now: Timestamp) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (stage, gate) in self.open_gates() {
+            let Some(rules) = self.settings.stages[stage.at()].approval.as_ref() else { continue };
+            if rules.on_timeout == OnTimeout::Reject && has_passed(gate.opened, rules.wait, now) {
+                let by = Person { name: "patchctl".into(), source: "policy".into() };
+                let reason = "nobody decided in time, and the plan says on_timeout = \"reject\"".into();
+                let decision = Decision { verdict: Verdict::Expired, by, reason, how: How::Policy };
+                events.push(Event::Decided { stage, gate: gate.kind, digest: gate.digest, decision });
+            }
+        }
+        events
+    }
+
+    fn step_result(
+        &self,
+        host: HostIx,
+        step: Step,
+        result: StepResult,
+        ops: Vec<PackageOp>,
+        installed: Vec<Package>,
+    ) -> Result<Vec<Event>, Refusal> {
+        if !self.open.contains_key(&Slot::Host(host)) || self.hosts[host.at()].step != Some(step) {
+            return Err(Refusal::OutOfDate);
+        }
+        let mut events = Vec::new();
+        let (transaction, list) = match &result {
+            StepResult::Resolved(found) => (Some(found.transaction), found.installed),
+            StepResult::Done(report) | StepResult::Failed { report, .. } => (None, report.installed),
+        };
+        if let Some(digest) = transaction.filter(|digest| !self.transactions.contains_key(digest)) {
+            events.push(Event::Transaction { digest, ops });
+        }
+        if let Some(digest) = list.filter(|digest| !self.installed.contains_key(digest)) {
+            events.push(Event::Installed { digest, packages: installed });
+        }
+        events.push(Event::StepEnded { host, step, result });
+        Ok(events)
+    }
+
+    fn decision(
+        &self,
+        stage: Option<StageIx>,
+        digest: Option<String>,
+        decision: Decision,
+    ) -> Result<Vec<Event>, Refusal> {
+        if self.finished {
+            return Err(Refusal::Finished);
+        }
+        if decision.reason.trim().is_empty() {
+            return Err(Refusal::NoReason);
+        }
+        let (stage, gate) = self.gate_for(stage)?;
+        if let Some((first, _)) = &gate.decided {
+            return Err(Refusal::Decided {
+                by: first.by.name.clone(),
+                verdict: if first.verdict == Verdict::Approved { "approved" } else { "rejected" },
+                reason: first.reason.clone(),
+            });
+        }
+        if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
+            return Err(Refusal::OtherDigest { open: gate.digest, given });
+        }
+        Ok(vec![Event::Decided { stage, gate: gate.kind, digest: gate.digest, decision }])
+    }
+
+    fn gate_for(&self, stage: Option<StageIx>) -> Result<(StageIx, &Gate), Refusal> {
+        if let Some(wanted) = stage {
+            let name = self.settings.stages.get(wanted.at()).map_or("?", |stage| stage.name.as_str());
+            return self
+                .gates()
+                .find(|(ix, _)| *ix == wanted)
+                .ok_or_else(|| Refusal::NoGate(format!("stage {name} does not wait at one")));
+        }
+        let mut open = self.open_gates();
+        match (open.next(), open.next()) {
+            (Some(gate), None) => Ok(gate),
+            (None, _) => match self.gates().next() {
+                Some(decided) => Ok(decided),
+                None => Err(Refusal::NoGate("no stage waits for a decision".into())),
+            },
+            (Some(_), Some(_)) => {
+                let name = |(ix, _): (StageIx, &Gate)| self.settings.stages[ix.at()].name.to_string();
+                Err(Refusal::SeveralGates(self.open_gates().map(name).collect::<Vec<_>>().join(", ")))
+            }
+        }
+    }
+
+    fn retry(&self) -> Result<Vec<Event>, Refusal> {
+        let mut hosts = Vec::new();
+        for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
+            let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
+            if !redo && !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
+                continue;
+            }
+            hosts.extend(stage.hosts.iter().filter(|host| {
+                let at = &self.hosts[host.at()];
+                at.may_retry() || (redo && matches!(at.place, Place::Ready | Place::Waiting | Place::Restored))
+            }));
+        }
+        if hosts.is_empty() { Err(Refusal::NothingToRetry) } else { Ok(vec![Event::Retried { hosts }]) }
+    }
+
+    /// What the process waits for, when nothing is under way and somebody else must act.
+    pub fn waits_for(&self) -> Option<PauseCause> {
+        if let Some(signal) = &self.draining {
+            return Some(PauseCause::Signal(signal.clone()));
+        }
+        if self.open_gates().next().is_some() {
+            return Some(PauseCause::Gate);
+        }
+        self.confirming.then_some(PauseCause::Confirmation)
+    }
+}
+
+fn has_passed(since: Timestamp, span: std::time::Duration, now: Timestamp) -> bool {
+    let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+    now.duration_since(since) > span
+}

@@ -1,0 +1,95 @@
+//! What a gate's decision is about: a statement whose digest the decision names.
+
+use serde::Serialize;
+
+use super::super::event::GateKind;
+use super::super::findings::{Identity, RebootNeed, RollbackProof, Service};
+use super::super::host::Place;
+use super::super::ids::{Digest, HostName, RunId, StageIx, StageName};
+use super::super::packages::Package;
+use super::super::problem::ErrorKind;
+use super::Rollout;
+
+/// Everything that an approval approves. Times are not in it: they would make equal things differ.
+#[derive(Debug, Serialize)]
+pub struct Statement<'a> {
+    run: &'a RunId,
+    plan: Digest,
+    settings: Digest,
+    stage: &'a StageName,
+    gate: GateKind,
+    hosts: Vec<HostStatement<'a>>,
+    pins: Digest,
+    journal: Digest,
+}
+
+#[derive(Debug, Serialize)]
+struct HostStatement<'a> {
+    host: &'a HostName,
+    place: &'static str,
+    identity: Option<&'a Identity>,
+    transaction: Option<Digest>,
+    installed: &'a [Package],
+    proof: Option<RollbackProof>,
+    services: &'a [Service],
+    reboot: Option<&'a RebootNeed>,
+    problem: Option<ErrorKind>,
+}
+
+impl Statement<'_> {
+    /// The digest that decisions name.
+    pub fn digest(&self) -> Digest {
+        // The statement is names, digests and words: it can always be written.
+        Digest::of_json(self).unwrap_or(Digest::ZERO)
+    }
+}
+
+impl Rollout {
+    /// What the stage's gate is about, as of this journal head.
+    pub fn statement(&self, stage: StageIx, gate: GateKind, journal: Digest) -> Statement<'_> {
+        let of = &self.settings.stages[stage.at()];
+        let hosts = of.hosts.iter().map(|host| {
+            let run = &self.hosts[host.at()];
+            let found = run.resolution.as_deref();
+            let settled = run.settled.as_deref();
+            HostStatement {
+                host: &self.settings.hosts[host.at()].name,
+                place: place_word(run.place),
+                identity: found.map(|found| &found.identity),
+                transaction: found.map(|found| found.transaction),
+                installed: settled.map_or(&[], |report| &report.packages),
+                proof: found.map(super::super::findings::Resolution::proof),
+                services: settled.map_or(&[], |report| &report.services),
+                reboot: settled.map(|report| &report.reboot),
+                problem: run.problem.as_ref().map(|problem| problem.kind),
+            }
+        });
+        Statement {
+            run: &self.settings.run,
+            plan: self.settings.plan_digest,
+            settings: Digest::of_json(&*self.settings).unwrap_or(Digest::ZERO),
+            stage: &of.name,
+            gate,
+            hosts: hosts.collect(),
+            pins: Digest::of_json(&*self.pins).unwrap_or(Digest::ZERO),
+            journal,
+        }
+    }
+}
+
+fn place_word(place: Place) -> &'static str {
+    match place {
+        Place::Waiting => "waiting",
+        Place::Ready => "ready",
+        Place::Current => "current",
+        Place::Refused => "refused",
+        Place::Stashed => "stashed",
+        Place::Applied => "applied",
+        Place::Patched => "patched",
+        Place::Kept => "kept",
+        Place::MustUndo => "must-undo",
+        Place::Restored => "restored",
+        Place::NotRestored => "not-restored",
+        Place::Lost => "lost",
+    }
+}

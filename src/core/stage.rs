@@ -1,0 +1,153 @@
+//! One stage's way through a run.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::event::{Decision, GateKind, StageEnd, UndoCause};
+use super::host::Activity;
+use super::ids::{Digest, HostIx};
+use super::settings;
+
+/// What a stage is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Not begun.
+    Pending,
+    /// Its hosts are being asked.
+    Resolving,
+    /// All hosts answered, some have something to do; it waits for what must be true before its first change.
+    Resolved,
+    /// All hosts answered, none has anything to do: it succeeds when the run ends, or when somebody who needs it
+    /// approves.
+    Idle,
+    /// A wave is being patched.
+    Rolling,
+    /// Between waves: the last one is done.
+    BetweenWaves,
+    /// A gate waits.
+    Gate,
+    /// Patched hosts go back.
+    Undoing(UndoCause),
+    /// Claims are taken off.
+    Closing(StageEnd),
+    /// Over.
+    Ended(StageEnd),
+}
+
+/// A gate that is open, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// Which of the stage's.
+    pub kind: GateKind,
+    /// What is decided on.
+    pub digest: Digest,
+    /// Since when.
+    pub opened: Timestamp,
+    /// What was decided, and when.
+    pub decided: Option<(Decision, Timestamp)>,
+}
+
+/// One stage's state.
+#[derive(Debug, Clone)]
+pub struct StageRun {
+    /// What it is at.
+    pub phase: Phase,
+    /// The wave that runs or ran last; 0 before the first.
+    pub wave: u32,
+    /// The gate that is open, or was decided last.
+    pub gate: Option<Gate>,
+    /// Every decision, in order.
+    pub decisions: Vec<(GateKind, Digest, Decision, Timestamp)>,
+    /// More hosts failed than may.
+    pub exceeded: bool,
+    /// When its first host was asked.
+    pub opened: Option<Timestamp>,
+    /// How many of its hosts failed after a change had begun.
+    pub failed: usize,
+    /// Hosts that have not begun the present activity.
+    pub(super) queue: VecDeque<HostIx>,
+    /// Hosts between two steps of the present activity.
+    pub(super) ready: VecDeque<HostIx>,
+    /// Hosts that began the present activity and have not come to rest.
+    pub(super) active: u32,
+    /// Its hosts in waves.
+    pub(super) waves: Vec<Vec<HostIx>>,
+}
+
+impl StageRun {
+    pub(super) fn new(stage: &settings::Stage) -> Self {
+        Self {
+            phase: Phase::Pending,
+            wave: 0,
+            gate: None,
+            decisions: Vec::new(),
+            exceeded: false,
+            opened: None,
+            failed: 0,
+            queue: VecDeque::new(),
+            ready: VecDeque::new(),
+            active: 0,
+            waves: waves(stage),
+        }
+    }
+
+    /// What its hosts are doing, if they are doing anything.
+    pub fn activity(&self) -> Option<Activity> {
+        match self.phase {
+            Phase::Resolving => Some(Activity::Resolving),
+            Phase::Rolling => Some(Activity::Rolling),
+            Phase::Undoing(_) => Some(Activity::Undoing),
+            Phase::Closing(_) => Some(Activity::Closing),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody is left to begin or to wait for in the present activity.
+    pub(super) fn is_through(&self) -> bool {
+        self.queue.is_empty() && self.active == 0
+    }
+
+    /// The gate that waits for a decision.
+    pub fn open_gate(&self) -> Option<&Gate> {
+        match self.phase {
+            Phase::Gate => self.gate.as_ref().filter(|gate| gate.decided.is_none()),
+            _ => None,
+        }
+    }
+
+    /// Whether stages that need this one may look at their hosts (not change them).
+    pub(super) fn may_be_built_on(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Ended(StageEnd::Approved | StageEnd::Current))
+    }
+
+    /// Whether stages that need this one may change their hosts.
+    pub(super) fn succeeded(&self) -> bool {
+        matches!(self.phase, Phase::Ended(StageEnd::Approved | StageEnd::Current))
+    }
+
+    /// Whether it is over.
+    pub fn ended(&self) -> Option<StageEnd> {
+        match self.phase {
+            Phase::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+}
+
+/// The stage's hosts, cut into waves: each size is of all selected hosts, at least one; the last size repeats.
+pub fn waves(stage: &settings::Stage) -> Vec<Vec<HostIx>> {
+    let total = stage.hosts.len();
+    let mut rest = stage.hosts.as_slice();
+    let mut waves = Vec::new();
+    while !rest.is_empty() {
+        let size = match stage.waves.get(waves.len()).or(stage.waves.last()) {
+            Some(amount) => amount.of(total).max(1),
+            None => total,
+        };
+        let (wave, left) = rest.split_at(size.min(rest.len()));
+        waves.push(wave.to_vec());
+        rest = left;
+    }
+    waves
+}

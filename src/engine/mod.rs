@@ -1,0 +1,424 @@
+//! The loop that drives a run, and the tasks that carry out its effects.
+//!
+//! The order never changes: something reaches the run, it is decided on, the events are in the journal and on the
+//! disk, they are applied, shown, and only then are new effects carried out.
+
+mod show;
+mod steps;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::task::{AbortHandle, JoinSet};
+
+pub use self::steps::{Playbooks, StepContext};
+use crate::core::document::{How, Verdict};
+use crate::core::event::{Decision, Event, Input, PauseCause};
+use crate::core::evidence::{Confirmation, GateAnswer};
+use crate::core::ids::StageIx;
+use crate::core::problem::{ErrorKind, Problem};
+use crate::core::record::Head;
+use crate::core::report;
+use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
+use crate::core::settings::Person;
+use crate::core::view::{Display, Level, View};
+use crate::ports::{Approver, Clock, Inbox, Letter, Reply, Signals, Store, Transport, Wish};
+
+/// The world outside, through its ports.
+pub struct World {
+    /// Reaches hosts.
+    pub transport: Arc<dyn Transport>,
+    /// Asks the person.
+    pub approver: Arc<dyn Approver>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Shows what happens.
+    pub display: Arc<dyn Display>,
+    /// Takes letters from other processes.
+    pub inbox: Box<dyn Inbox>,
+    /// Takes signals.
+    pub signals: Box<dyn Signals>,
+}
+
+/// What this process may do by itself.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who drives.
+    pub person: Person,
+    /// Which patchctl.
+    pub version: String,
+    /// Nobody is asked before the first change.
+    pub confirmed: bool,
+    /// Gates that the caller approved beforehand.
+    pub approve: Vec<StageIx>,
+    /// Why.
+    pub reason: Option<String>,
+    /// What happens at a gate that nobody here can decide.
+    pub on_gate: OnGate,
+    /// Failed and unreached hosts are tried again.
+    pub retry: bool,
+    /// Only hosts are asked: `plan`.
+    pub ask_only: bool,
+    /// Package indexes are left as they are (`plan --no-refresh`).
+    pub refresh: bool,
+    /// Another run's claim is no obstacle.
+    pub force: bool,
+}
+
+/// What happens at a gate that nobody here can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGate {
+    /// The run pauses.
+    Pause,
+    /// The gate is rejected.
+    Reject,
+}
+
+/// Why a run cannot be driven on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal cannot be written: nothing may be done any more.
+    #[error("the journal cannot be written; hosts are as its last line says")]
+    Journal(#[source] std::io::Error),
+    /// The state and an event do not fit.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// An event cannot be written as JSON.
+    #[error("an event cannot be written")]
+    Encoding(#[from] serde_json::Error),
+    /// Nothing is under way, nothing is waited for, and the run is not over.
+    #[error("the run is stuck: nothing is under way and nothing is waited for")]
+    Stuck,
+    /// The input does not fit the state.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// A run with its journal.
+pub struct Run {
+    /// Its state.
+    pub rollout: Rollout,
+    /// Its journal's head.
+    pub head: Head,
+    /// Its folder.
+    pub store: Box<dyn Store>,
+}
+
+impl Run {
+    /// Journals events (they are on the disk then) and applies them.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or an event does not fit.
+    pub fn commit(&mut self, events: &[Event], now: Timestamp) -> Result<(), EngineError> {
+        let lines = events.iter().map(|event| self.head.write(now, event)).collect::<Result<Vec<_>, _>>()?;
+        self.store.append(&lines).map_err(EngineError::Journal)?;
+        for event in events {
+            self.rollout.apply(event, now)?;
+        }
+        Ok(())
+    }
+
+    /// Decides an input and commits what follows at once.
+    ///
+    /// # Errors
+    /// As `commit`; `Refused` when the input is not acceptable, and then nothing has happened.
+    pub fn take(&mut self, input: Input, now: Timestamp) -> Result<(), EngineError> {
+        let events = self.rollout.decide(input, now)?;
+        self.commit(&events, now)
+    }
+}
+
+/// What a task brings back.
+enum Outcome {
+    Input(Slot, Box<Input>, Vec<u8>),
+    Nothing(Slot),
+}
+
+/// Drives a run until it is over, waits for somebody, or is told to stop.
+///
+/// # Errors
+/// When the journal cannot be written, or patchctl contradicts itself. Hosts are as the journal says then.
+pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: Options) -> Result<(), EngineError> {
+    let now = world.clock.now();
+    run.take(
+        Input::Drive { by: options.person.clone(), version: options.version.clone(), confirmed: options.confirmed },
+        now,
+    )?;
+    if options.retry {
+        run.take(Input::Retry, now)?;
+    }
+    let context = Arc::new(StepContext {
+        settings: Arc::clone(run.rollout.settings()),
+        transport: Arc::clone(&world.transport),
+        display: Arc::clone(&world.display),
+        playbooks,
+        owner: options.person.name.clone(),
+        refresh: options.refresh,
+        force: options.force,
+    });
+    let mut driver = Driver { run, world, options, context, tasks: JoinSet::new(), prompts: HashMap::new(), busy: 0 };
+    let result = driver.until_rest().await;
+    driver.world.display.show(&View::RunDone);
+    result
+}
+
+struct Driver<'a> {
+    run: &'a mut Run,
+    world: World,
+    options: Options,
+    context: Arc<StepContext>,
+    tasks: JoinSet<Outcome>,
+    prompts: HashMap<Slot, AbortHandle>,
+    busy: usize,
+}
+
+impl Driver<'_> {
+    async fn until_rest(&mut self) -> Result<(), EngineError> {
+        loop {
+            self.settle()?;
+            if self.run.rollout.is_finished() || self.run.rollout.paused().is_some() {
+                return Ok(());
+            }
+            self.carry_out();
+            if self.busy == 0 {
+                return self.leave();
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Everything that follows by itself, journaled in one write for as long as nothing outside is touched.
+    fn settle(&mut self) -> Result<(), EngineError> {
+        while let Some(event) = self.run.rollout.advance(self.run.head.digest) {
+            let now = self.world.clock.now();
+            self.run.commit(std::slice::from_ref(&event), now)?;
+            self.show(&event);
+        }
+        Ok(())
+    }
+
+    fn show(&self, event: &Event) {
+        for view in show::views(&self.run.rollout, event) {
+            self.world.display.show(&view);
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.run.rollout.next_effect() {
+            if self.options.ask_only && effect == Effect::Confirm {
+                continue;
+            }
+            self.busy += 1;
+            let slot = effect.slot();
+            match effect {
+                Effect::Step { host, step, job } => {
+                    let task = self.context.prepare(&self.run.rollout, host, step, job);
+                    self.tasks.spawn(async move {
+                        let (input, log) = task.run().await;
+                        Outcome::Input(slot, Box::new(input), log)
+                    });
+                }
+                Effect::Confirm => self.ask_to_begin(),
+                Effect::Ask { stage, .. } => self.ask_at_gate(stage),
+            }
+        }
+    }
+
+    fn ask_to_begin(&mut self) {
+        let approver = Arc::clone(&self.world.approver);
+        let display = Arc::clone(&self.world.display);
+        let by = self.options.person.clone();
+        let (about, question) = show::before_first_change(&self.run.rollout);
+        let handle = self.tasks.spawn(async move {
+            display.suspend();
+            let answer = approver.confirm(&about, &question).await;
+            display.resume();
+            let yes = match answer {
+                Confirmation::Yes => true,
+                Confirmation::No => false,
+                Confirmation::Unavailable => return Outcome::Nothing(Slot::Confirm),
+            };
+            Outcome::Input(Slot::Confirm, Box::new(Input::Confirm { by, yes }), Vec::new())
+        });
+        self.prompts.insert(Slot::Confirm, handle);
+    }
+
+    fn ask_at_gate(&mut self, stage: StageIx) {
+        let slot = Slot::Gate(stage);
+        let question = report::question(&self.run.rollout, stage);
+        let decided = move |verdict, reason: String, how, by: &Person| Input::Decide {
+            stage: Some(stage),
+            digest: None,
+            decision: Decision { verdict, by: by.clone(), reason, how },
+        };
+        if self.options.approve.contains(&stage) {
+            let reason = self.options.reason.clone().unwrap_or_default();
+            let input = decided(Verdict::Approved, reason, How::Flag, &self.options.person);
+            self.tasks.spawn(async move { Outcome::Input(slot, Box::new(input), Vec::new()) });
+            return;
+        }
+        let (approver, display) = (Arc::clone(&self.world.approver), Arc::clone(&self.world.display));
+        let (by, on_gate) = (self.options.person.clone(), self.options.on_gate);
+        let handle = self.tasks.spawn(async move {
+            let Some(question) = question else { return Outcome::Nothing(slot) };
+            display.suspend();
+            let answer = approver.ask(&question).await;
+            display.resume();
+            let input = match answer {
+                GateAnswer::Approve { reason } => decided(Verdict::Approved, reason, How::Prompt, &by),
+                GateAnswer::Reject { reason } => decided(Verdict::Rejected, reason, How::Prompt, &by),
+                GateAnswer::Unavailable if on_gate == OnGate::Reject => {
+                    decided(Verdict::Rejected, "rejected by --on-gate reject".into(), How::Flag, &by)
+                }
+                GateAnswer::Wait | GateAnswer::Unavailable => return Outcome::Nothing(slot),
+            };
+            Outcome::Input(slot, Box::new(input), Vec::new())
+        });
+        self.prompts.insert(slot, handle);
+    }
+
+    fn leave(&mut self) -> Result<(), EngineError> {
+        if self.options.ask_only {
+            return Ok(());
+        }
+        let why = self.run.rollout.waits_for().ok_or(EngineError::Stuck)?;
+        let now = self.world.clock.now();
+        self.run.take(Input::Leave { why }, now)
+    }
+
+    async fn wait(&mut self) -> Result<(), EngineError> {
+        tokio::select! {
+            Some(done) = self.tasks.join_next() => self.task_ended(done),
+            letter = self.world.inbox.next() => self.letter(letter),
+            signal = self.world.signals.next() => self.signal(signal),
+        }
+    }
+
+    fn task_ended(&mut self, done: Result<Outcome, tokio::task::JoinError>) -> Result<(), EngineError> {
+        self.busy -= 1;
+        let (slot, input, log) = match done {
+            Ok(Outcome::Input(slot, input, log)) => (slot, input, log),
+            Ok(Outcome::Nothing(slot)) => {
+                self.prompts.remove(&slot);
+                return Ok(());
+            }
+            // A prompt that was closed because the decision came from elsewhere.
+            Err(gone) if gone.is_cancelled() => return Ok(()),
+            // The step's intent stays in the journal: a resumed run asks its host what became of it.
+            Err(_) => return Err(EngineError::Stuck),
+        };
+        self.prompts.remove(&slot);
+        let input = self.keep_log(*input, &log)?;
+        match self.input(input) {
+            // Somebody else was faster.
+            Err(EngineError::Refused(Refusal::OutOfDate | Refusal::Decided { .. })) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Keeps a step's log as a blob that the result names.
+    fn keep_log(&mut self, mut input: Input, log: &[u8]) -> Result<Input, EngineError> {
+        use crate::core::findings::StepResult;
+        if let Input::StepEnded { result: StepResult::Done(report) | StepResult::Failed { report, .. }, .. } =
+            &mut input
+            && !log.is_empty()
+        {
+            report.log = Some(self.run.store.put_blob(log).map_err(EngineError::Journal)?);
+        }
+        Ok(input)
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), EngineError> {
+        let now = self.world.clock.now();
+        let events = self.run.rollout.decide(input, now)?;
+        self.run.commit(&events, now)?;
+        for event in &events {
+            self.show(event);
+        }
+        Ok(())
+    }
+
+    fn letter(&mut self, letter: Letter) -> Result<(), EngineError> {
+        let Wish::Decide { stage, digest, decision } = letter.wish;
+        let found = match &stage {
+            None => Ok(None),
+            Some(name) => self.run.rollout.settings().stage(name).map(Some).ok_or(format!("no stage {name}")),
+        };
+        let (by, verdict) = (decision.by.name.clone(), decision.verdict);
+        let result = match found {
+            Err(why) => Err(EngineError::Refused(Refusal::NoGate(why))),
+            Ok(stage) => self.input(Input::Decide { stage, digest, decision }),
+        };
+        let reply = match result {
+            Ok(()) => {
+                let decided = self.close_decided_prompts();
+                let name = decided.or(stage).unwrap_or_else(|| self.run.rollout.settings().stages[0].name.clone());
+                let text = format!("stage {name}: {} by {by}, from another terminal", verdict.as_str());
+                self.world.display.show(&View::Message { level: Level::Info, text });
+                Reply::Recorded { stage: name }
+            }
+            Err(EngineError::Refused(refusal)) => Reply::Refused(refusal.to_string()),
+            Err(other) => return Err(other),
+        };
+        self.world.inbox.answer(&letter.id, &reply);
+        Ok(())
+    }
+
+    /// Closes prompts of gates that are decided; the name of the last such stage.
+    fn close_decided_prompts(&mut self) -> Option<crate::core::ids::StageName> {
+        let mut decided = None;
+        let rollout = &self.run.rollout;
+        self.prompts.retain(|slot, handle| {
+            let Slot::Gate(stage) = slot else { return true };
+            if rollout.stages()[stage.at()].open_gate().is_some() {
+                return true;
+            }
+            handle.abort();
+            decided = Some(rollout.settings().stages[stage.at()].name.clone());
+            false
+        });
+        if decided.is_some() {
+            self.world.display.resume();
+        }
+        decided
+    }
+
+    /// The first signal stops the run at the next safe point, the second leaves at once: jobs on hosts go on, and a
+    /// resumed run asks them.
+    fn signal(&mut self, signal: &'static str) -> Result<(), EngineError> {
+        let now = self.world.clock.now();
+        let first = self.run.rollout.draining().is_none();
+        for (_, handle) in self.prompts.drain() {
+            handle.abort();
+        }
+        let run = &self.run.rollout.settings().run;
+        if first {
+            let running = self.run.rollout.running().count();
+            let text = if running == 0 {
+                format!("{signal}: stopping; `patchctl resume {run}` goes on")
+            } else {
+                format!(
+                    "{signal}: nothing new starts; waiting for {running} running steps (once more: leave them running)"
+                )
+            };
+            self.world.display.show(&View::Message { level: Level::Warning, text });
+            return self.run.take(Input::Signal(signal.into()), now);
+        }
+        let text = format!("{signal}: leaving at once; jobs on hosts go on; `patchctl resume {run}` asks them");
+        self.world.display.show(&View::Message { level: Level::Warning, text });
+        self.tasks.abort_all();
+        self.busy = 0;
+        self.tasks = JoinSet::new();
+        self.run.take(Input::Leave { why: PauseCause::Signal(signal.into()) }, now)
+    }
+}
+
+/// What became of an engine error, for the result document.
+impl From<&EngineError> for Problem {
+    fn from(error: &EngineError) -> Self {
+        use std::error::Error as _;
+        let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        Self::new(ErrorKind::Internal, format!("{error}{cause}"))
+    }
+}

@@ -1,0 +1,224 @@
+//! Plan, inventory and command line, put together.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::error::{InputError, InputErrors};
+use super::inventory::{InvHost, Inventory};
+use super::nearest::{alternatives, did_you_mean};
+use super::plan::{LoadedPlan, Playbook};
+use super::source::{Sink, Source};
+use super::stage::PlanStage;
+use super::table::At;
+use crate::core::ids::{ChangeId, HostIx, PlaybookName, RunId};
+use crate::core::settings::{Escalate, Host, Person, RunKind, SETTINGS_VERSION, Settings, Stage};
+
+/// What the command line and the caller add to a plan.
+#[derive(Debug, Clone)]
+pub struct Overrides {
+    /// The run.
+    pub run: RunId,
+    /// `--change`: holds over the plan's.
+    pub change: Option<ChangeId>,
+    /// The change, where neither names one.
+    pub made_up_change: ChangeId,
+    /// Who starts the run.
+    pub requester: Person,
+    /// `--limit`.
+    pub limit: Option<String>,
+    /// `--user`: holds over the inventory's.
+    pub user: Option<String>,
+    /// The configuration's user: for hosts whose inventory names none.
+    pub default_user: Option<String>,
+    /// `--private-key`: holds over the inventory's.
+    pub private_key: Option<PathBuf>,
+    /// The configuration's key: for hosts whose inventory names none.
+    pub default_private_key: Option<PathBuf>,
+    /// `--forks`: caps every `parallel`.
+    pub forks: Option<u32>,
+    /// The playbooks that are known by name; empty: names are not checked.
+    pub playbooks: Vec<PlaybookName>,
+}
+
+/// What a plan and an inventory come to. Where the plan names a playbook by its path, `patch.playbook` is still none.
+///
+/// # Errors
+/// Every pattern that is broken or matches nothing, every host in two stages, every playbook that is not known.
+pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> Result<Settings, InputErrors> {
+    let sink = Sink::new(plan.source.clone());
+    let limit = given.limit.as_deref().and_then(|text| match limited(inventory, text) {
+        Ok(chosen) => Some(chosen),
+        Err(errors) => {
+            sink.extend(&errors);
+            None
+        }
+    });
+    check_user(&sink, given);
+    check_playbooks(&sink, plan, given);
+    let mut hosts = Hosts::default();
+    let stages: Vec<Stage> = plan
+        .stages
+        .iter()
+        .map(|stage| read_stage(&sink, plan, inventory, stage, limit.as_deref(), &mut hosts, given))
+        .collect();
+    let mut patch = plan.patch.clone();
+    if let Playbook::Named(name) = &plan.playbook {
+        patch.playbook = Some(name.value.clone());
+    }
+    sink.finish(Some(Settings {
+        schema: SETTINGS_VERSION,
+        run: given.run.clone(),
+        kind: RunKind::Run,
+        change: given.change.as_ref().or(plan.change.as_ref()).unwrap_or(&given.made_up_change).clone(),
+        plan: plan.name.clone(),
+        plan_path: plan.path.clone(),
+        plan_digest: plan.digest(),
+        requester: given.requester.clone(),
+        patch,
+        stages,
+        hosts: hosts.list,
+        forks: given.forks,
+    }))
+}
+
+fn limited(inventory: &Inventory, text: &str) -> Result<Vec<usize>, InputErrors> {
+    let chosen = inventory.chosen("--limit", text)?;
+    if chosen.is_empty() {
+        let source = Source::new("--limit", text);
+        return Err(source.error(0..text.len(), format!("`{text}` matches no host")).into());
+    }
+    Ok(chosen)
+}
+
+/// The hosts of all stages so far, and whose each is.
+#[derive(Default)]
+struct Hosts {
+    list: Vec<Host>,
+    /// By place in the inventory: the stage that has the host.
+    taken: HashMap<usize, String>,
+}
+
+fn read_stage(
+    sink: &Sink,
+    plan: &LoadedPlan,
+    inventory: &Inventory,
+    stage: &PlanStage,
+    limit: Option<&[usize]>,
+    hosts: &mut Hosts,
+    given: &Overrides,
+) -> Stage {
+    let mut settled = stage.stage.clone();
+    if let Some(forks) = given.forks {
+        settled.parallel = settled.parallel.min(forks.max(1));
+    }
+    let folder = plan.path.parent().unwrap_or(Path::new(""));
+    let chosen = match inventory.pattern(&plan.source, &stage.pattern, &settled.pattern, folder) {
+        Ok(chosen) => chosen,
+        Err(errors) => {
+            sink.extend(&errors);
+            return settled;
+        }
+    };
+    if chosen.is_empty() {
+        let message = format!("`{}` matches no host, so the stage `{}` has none", settled.pattern, settled.name);
+        sink.error(&stage.pattern, message);
+    }
+    report_twice(sink, inventory, stage, &chosen, hosts);
+    let kept = |ix: &usize| limit.is_none_or(|limit| limit.binary_search(ix).is_ok());
+    let mut chosen: Vec<&InvHost> = chosen.iter().filter(|ix| kept(ix)).filter_map(|ix| inventory.host(*ix)).collect();
+    // The sort is stable: the rest stays in the inventory's order.
+    chosen.sort_by_key(|host| !host.groups.iter().any(|group| group.as_str() == "canary"));
+    for host in chosen {
+        check_playbook(sink, host, given);
+        settled.hosts.extend(u32::try_from(hosts.list.len()).ok().map(HostIx));
+        hosts.list.push(resolve(host, given));
+    }
+    settled
+}
+
+fn report_twice(sink: &Sink, inventory: &Inventory, stage: &PlanStage, chosen: &[usize], hosts: &mut Hosts) {
+    let name = &stage.stage.name;
+    let mut twice: Vec<(&str, String)> = Vec::new();
+    for ix in chosen {
+        if let Some(other) = hosts.taken.insert(*ix, name.to_string()) {
+            twice.extend(inventory.host(*ix).map(|host| (host.name.as_str(), other)));
+        }
+    }
+    let Some((host, other)) = twice.first() else { return };
+    let others = match twice.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let message = format!("the host `{host}`{others} is in two stages, `{other}` and `{name}`");
+    sink.error_hint(&stage.pattern, message, format!("take it out of one of them, as in `a:!{host}`"));
+}
+
+fn resolve(host: &InvHost, given: &Overrides) -> Host {
+    let props = &host.props;
+    let keys = match (&given.private_key, &props.private_keys, &given.default_private_key) {
+        (Some(key), _, _) => vec![key.clone()],
+        (None, Some(keys), _) => keys.clone(),
+        (None, None, key) => key.clone().into_iter().collect(),
+    };
+    Host {
+        name: host.name.clone(),
+        address: props.address.clone().unwrap_or_else(|| host.name.to_string()),
+        port: props.port.unwrap_or(22),
+        user: given.user.as_ref().or(props.user.as_ref()).or(given.default_user.as_ref()).cloned(),
+        private_keys: keys,
+        escalate: props.escalate.unwrap_or(Escalate::None),
+        password_command: props.password_command.clone(),
+        become_password_command: props.become_password_command.clone(),
+        playbook: host.playbook.as_ref().and_then(|(_, at)| at.value.clone()),
+        groups: host.groups.clone(),
+        vars: props.vars.clone(),
+    }
+}
+
+fn check_user(sink: &Sink, given: &Overrides) {
+    for user in given.user.iter().chain(&given.default_user) {
+        if let Err(why) = super::inventory::user_name(user) {
+            sink.push(InputError::whole("--user", why));
+        }
+    }
+}
+
+/// Playbooks that a plan may name though none of them is built in here.
+const MANAGERS: [&str; 6] = ["apt", "dnf", "zypper", "pacman", "apk", "release"];
+
+fn check_playbooks(sink: &Sink, plan: &LoadedPlan, given: &Overrides) {
+    if given.playbooks.is_empty() {
+        return;
+    }
+    let known = || given.playbooks.iter().map(PlaybookName::as_str);
+    if let Playbook::Named(name) = &plan.playbook
+        && !given.playbooks.contains(&name.value)
+    {
+        let hint = did_you_mean(name.value.as_str(), known())
+            .unwrap_or_else(|| format!("known: {}, or a path with a `/`", alternatives(known())));
+        sink.error_hint(&name.span, format!("there is no playbook `{}`", name.value), hint);
+    }
+    if plan.playbook_file().is_some() {
+        return;
+    }
+    for name in &plan.managers {
+        let words = || known().chain(MANAGERS);
+        if !words().any(|word| word == name.value.as_str()) {
+            let message = format!("`packages_for` names the playbook `{}`, which is not known", name.value);
+            match did_you_mean(name.value.as_str(), words()) {
+                Some(hint) => sink.error_hint(&name.span, message, hint),
+                None => sink.error(&name.span, message),
+            }
+        }
+    }
+}
+
+fn check_playbook(sink: &Sink, host: &InvHost, given: &Overrides) {
+    let Some((source, At { value: Some(name), span })) = &host.playbook else { return };
+    if given.playbooks.is_empty() || given.playbooks.contains(name) {
+        return;
+    }
+    let known = given.playbooks.iter().map(PlaybookName::as_str);
+    let hint = did_you_mean(name.as_str(), known.clone()).unwrap_or_else(|| format!("known: {}", alternatives(known)));
+    sink.push(source.error(span.clone(), format!("there is no playbook `{name}`")).hint(hint));
+}

@@ -1,0 +1,113 @@
+//! Ranges in host names: `web-[01:40]`, `db-[a:f]`, `n[0:10:2]`.
+
+/// No entry stands for more hosts.
+const MAX_HOSTS: usize = 50_000;
+
+/// The names that the text stands for: itself, where it has no range.
+pub(super) fn expand(text: &str) -> Result<Vec<String>, String> {
+    let mut names = vec![String::new()];
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        let (inside, after) = after.split_once(']').ok_or_else(|| format!("the range in \"{text}\" has no `]`"))?;
+        let parts = members(inside).map_err(|why| format!("the range [{inside}] {why}"))?;
+        if names.len().saturating_mul(parts.len()) > MAX_HOSTS {
+            return Err(format!("\"{text}\" stands for more than {MAX_HOSTS} hosts"));
+        }
+        names = names.iter().flat_map(|name| parts.iter().map(move |part| format!("{name}{before}{part}"))).collect();
+        rest = after;
+    }
+    if rest.contains(']') {
+        return Err(format!("\"{text}\" has a `]` without a `[`"));
+    }
+    names.iter_mut().for_each(|name| name.push_str(rest));
+    Ok(names)
+}
+
+/// What a range runs through, both ends included.
+fn members(inside: &str) -> Result<Vec<String>, String> {
+    let mut parts = inside.split(':');
+    let (first, last, step) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(first), Some(last), step, None) => (first, last, step),
+        _ => return Err("must be [first:last] or [first:last:step]".into()),
+    };
+    let step: usize = match step {
+        None => 1,
+        Some(text) => text.parse().ok().filter(|n| *n > 0).ok_or("has a step that is not a number from 1")?,
+    };
+    if let (Some(first), Some(last)) = (letter(first), letter(last)) {
+        if first > last || first.is_ascii_lowercase() != last.is_ascii_lowercase() {
+            return Err("must run upwards, within capitals or small letters".into());
+        }
+        return Ok((first..=last).step_by(step).map(String::from).collect());
+    }
+    let first = if first.is_empty() { "0" } else { first };
+    let (Some(from), Some(to)) = (number(first), number(last)) else {
+        return Err("must have numbers or single letters at both ends".into());
+    };
+    if from > to {
+        return Err("runs downwards".into());
+    }
+    let padded = first.len() > 1 && first.starts_with('0');
+    if padded && first.len() != last.len() {
+        return Err("needs ends of the same length, since the first begins with 0".into());
+    }
+    if (to - from) / step >= MAX_HOSTS {
+        return Err(format!("stands for more than {MAX_HOSTS} hosts"));
+    }
+    let width = if padded { first.len() } else { 0 };
+    Ok((from..=to).step_by(step).map(|n| format!("{n:0width$}")).collect())
+}
+
+fn letter(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    chars.next().filter(|c| c.is_ascii_alphabetic() && chars.next().is_none())
+}
+
+fn number(text: &str) -> Option<usize> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_ansible_expands_them() {
+        for (text, expected) in [
+            ("web", "web"),
+            ("w[1:3]", "w1 w2 w3"),
+            ("w[08:11].x", "w08.x w09.x w10.x w11.x"),
+            ("w[:2]", "w0 w1 w2"),
+            ("w[0:10:5]", "w0 w5 w10"),
+            ("db-[a:c]", "db-a db-b db-c"),
+            ("r[1:2]n[a:b]", "r1na r1nb r2na r2nb"),
+        ] {
+            assert_eq!(expand(text).unwrap().join(" "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_and_huge_ranges() {
+        for bad in [
+            "w[1:3",
+            "w1]",
+            "w[]",
+            "w[1]",
+            "w[3:1]",
+            "w[a:Z]",
+            "w[c:a]",
+            "w[1:a]",
+            "w[01:100]",
+            "w[1:2:0]",
+            "w[1:2:3:4]",
+            "w[1:]",
+            "w[-1:3]",
+            "w[0:99999999999999999999]",
+            "w[0:9999999]",
+            "w[0:999][0:999]",
+        ] {
+            assert!(expand(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What people write (plans, inventories, host patterns), read into checked types.
+//!
+//! Every reader keeps the position of what it read and goes on after a mistake, so that one look at the output is
+//! enough to mend a file. What comes out of here is [`Settings`](crate::core::settings::Settings): nothing
+//! unchecked goes further.
+
+mod amount;
+mod approved;
+mod assemble;
+mod error;
+pub mod inventory;
+mod keys;
+mod nearest;
+mod packages;
+pub mod patterns;
+pub mod plan;
+mod schema;
+mod source;
+mod stage;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use crate::core::duration::parse_duration;
+pub use assemble::{Overrides, settings};
+pub use error::{InputError, InputErrors};
+pub use schema::{inventory_schema, plan_schema};

@@ -1,0 +1,216 @@
+//! The plan's stages and their gates.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::keys::{Key, Kind, Off, TableDef};
+use super::nearest::did_you_mean;
+use super::plan::{ALL, read_globs};
+use super::source::Sink;
+use super::table::{At, Table};
+use crate::core::ids::{StageIx, StageName};
+use crate::core::settings::{Amount, Approval, OnExceeded, OnTimeout, Restart, Scope, Stage, When};
+
+/// A stage with its places; it has no hosts yet.
+#[derive(Debug, Clone)]
+pub(crate) struct PlanStage {
+    pub(crate) stage: Stage,
+    /// Where its pattern stands.
+    pub(crate) pattern: Range<usize>,
+}
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+pub(crate) static STAGE: TableDef = TableDef {
+    title: "[[stage]]",
+    doc: "An environment, patched wave by wave up to its gate.",
+    named: false,
+    keys: &[
+        Key::required("name", Kind::Text, "The stage's name, one word."),
+        Key::required("hosts", Kind::Text, "A pattern: group, host, glob, `a:b`, `a:&b`, `a:!b`, `~regex`, `@file`."),
+        Key::new(
+            "needs",
+            Kind::List(&Kind::Text),
+            "The stages that must be SUCCESS before; default: the stage before.",
+        ),
+        Key::new("waves", WAVES, "Sizes of waves; the last repeats, the first is the canary. Default: one wave."),
+        Key::or("parallel", Kind::Int { min: 1, max: 10_000 }, "10", "Hosts at a time."),
+        Key::or("max_failed", Kind::Amount { min: 0 }, "0", "Above it no new host starts."),
+        Key::or(
+            "max_unreachable",
+            Kind::Amount { min: 0 },
+            "0",
+            "Above it the stage does not start, or stops and asks.",
+        ),
+        Key::or("on_exceeded", Kind::Word(&["rollback"], &["ask"]), "\"rollback\"", "What happens above `max_failed`."),
+        Key::or("rollback_scope", SCOPE, "\"stage\"", "What goes back beside the failed hosts."),
+        Key::or("restart", RESTART, "\"needed\"", "Services that still run replaced code."),
+        Key::or("restart_exclude", Kind::List(&Kind::Text), "[]", "Globs on units that are never restarted."),
+        Key::or("timeout", Kind::Duration, "\"30m\"", "The deadline of one host's whole way."),
+        Key::new("approval", Kind::Either(&[Kind::False, Kind::Table(&APPROVAL)]), "The gate; `false`: none."),
+        Key::later("soak", &[Off::Text("0s")], "How long a wave is watched before its gate."),
+        Key::later("reboot", &[Off::Text("never")], "Whether hosts are rebooted."),
+        Key::later("reboot_parallel", &[], "How many hosts reboot at a time."),
+        Key::later("reboot_timeout", &[], "How long a reboot may take."),
+        Key::later("prefetch", &[], "Download and verify ahead of the window."),
+        Key::later("dead_man", &[Off::Text("off")], "The host undoes the patch unless it is confirmed."),
+        Key::later("check", &[], "Checks of health before and after."),
+        Key::later("window", &[], "When the stage may run."),
+        Key::later("hooks", &[], "Commands around stages and hosts."),
+        Key::later("snapshot", &[], "Snapshots beside the package rollback."),
+        Key::later("spread", &[], "Hosts that must not be patched at once."),
+        Key::later("after", &[], "Order between groups inside a stage."),
+    ],
+};
+
+const WAVES: Kind = Kind::Either(&[Kind::Amount { min: 1 }, Kind::List(&Kind::Amount { min: 1 })]);
+const SCOPE: Kind = Kind::Word(&["host", "wave", "stage", "run"], &[]);
+const RESTART: Kind = Kind::Word(&["needed", "report", "never"], &[]);
+
+pub(crate) static APPROVAL: TableDef = TableDef {
+    title: "approval",
+    doc: "The gate of a stage.",
+    named: false,
+    keys: &[
+        Key::or("when", Kind::Word(&["before", "after", "both"], &[]), "\"after\"", "Where the gate stands."),
+        Key::or("wait", Kind::Duration, "\"7d\"", "How long it may stay undecided."),
+        Key::or("on_timeout", Kind::Word(&["wait", "reject"], &[]), "\"wait\"", "What happens then."),
+        Key::or("valid", Kind::Duration, "\"7d\"", "How long an approval may wait to be used."),
+        Key::later("quorum", &[Off::Int(1)], "How many people must approve."),
+        Key::later("by", &[], "Who may decide."),
+        Key::later("each_wave", &[Off::Bool(false)], "A gate after every wave."),
+        Key::later("signed", &[Off::Bool(false)], "Whether decisions must be signed."),
+        Key::later("four_eyes", &[Off::Bool(false)], "Whether the requester's own approval counts."),
+    ],
+};
+
+/// A stage as read, its needs still names.
+struct Read {
+    name: At<StageName>,
+    needs: Option<At<Vec<At<String>>>>,
+    stage: PlanStage,
+}
+
+/// Reads the stages and what they need of each other.
+pub(crate) fn read_stages(sink: &Sink, tables: Vec<Table<'_>>) -> Vec<PlanStage> {
+    let mut stages: Vec<Read> = tables.into_iter().filter_map(read_stage).collect();
+    let mut seen: BTreeMap<&StageName, usize> = BTreeMap::new();
+    for (ix, stage) in stages.iter().enumerate() {
+        if seen.insert(&stage.name.value, ix).is_some() {
+            sink.error(&stage.name.span, format!("there are two stages `{}`", stage.name.value));
+        }
+    }
+    let needs: Vec<Vec<StageIx>> = (0..stages.len()).map(|ix| needs_of(sink, &stages, ix)).collect();
+    if let Some(cycle) = find_cycle(&needs) {
+        let names: Vec<&str> = cycle.iter().map(|ix| stages[*ix].name.value.as_str()).collect();
+        let first = &stages[cycle[0]];
+        let span = first.needs.as_ref().map_or(&first.name.span, |needs| &needs.span);
+        sink.error(span, format!("stages need each other: {}", names.join(" → ")));
+    }
+    for (stage, needs) in stages.iter_mut().zip(needs) {
+        stage.stage.stage.needs = needs;
+    }
+    stages.into_iter().map(|read| read.stage).collect()
+}
+
+fn read_stage(table: Table<'_>) -> Option<Read> {
+    let name = table.checked("name", |text| StageName::new(text));
+    let hosts = table.text("hosts");
+    let needs = table.texts("needs");
+    let waves = table.amounts("waves");
+    let stage = Stage {
+        name: name.as_ref().map_or_else(|| StageName::new("unnamed"), |name| Ok(name.value.clone())).ok()?,
+        pattern: hosts.as_ref().map(|h| h.value.clone()).unwrap_or_default(),
+        hosts: Vec::new(),
+        needs: Vec::new(),
+        waves: waves.unwrap_or_else(|| vec![Amount::Percent(100)]),
+        parallel: table.int("parallel").and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
+        max_failed: table.amount("max_failed").unwrap_or(Amount::Count(0)),
+        max_unreachable: table.amount("max_unreachable").unwrap_or(Amount::Count(0)),
+        on_exceeded: table.word("on_exceeded").unwrap_or(OnExceeded::Rollback),
+        rollback_scope: table.word("rollback_scope").unwrap_or(Scope::Stage),
+        restart: table.word("restart").unwrap_or(Restart::Needed),
+        restart_exclude: read_globs(&table, "restart_exclude"),
+        timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
+        approval: read_approval(&table),
+    };
+    table.finish(&ALL);
+    let pattern = hosts?.span;
+    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern } })
+}
+
+fn read_approval(stage: &Table<'_>) -> Option<Approval> {
+    let default = Approval {
+        when: When::After,
+        wait: Duration::from_secs(7 * DAY),
+        on_timeout: OnTimeout::Wait,
+        valid: Duration::from_secs(7 * DAY),
+    };
+    let Some((value, _)) = stage.raw("approval") else { return Some(default) };
+    match value.get_ref().as_bool() {
+        Some(false) => return None,
+        Some(true) => {
+            let hint = "leave it out for the gate that every stage has, or write a table";
+            stage.sink.error_hint(&value.span(), "`approval` cannot be `true`", hint);
+            return None;
+        }
+        None => {}
+    }
+    let table = stage.table("approval", &APPROVAL)?;
+    let approval = Approval {
+        when: table.word("when").unwrap_or(default.when),
+        wait: table.duration("wait").unwrap_or(default.wait),
+        on_timeout: table.word("on_timeout").unwrap_or(default.on_timeout),
+        valid: table.duration("valid").unwrap_or(default.valid),
+    };
+    table.finish(&ALL);
+    Some(approval)
+}
+
+/// The stages that this one needs; by default the one before.
+fn needs_of(sink: &Sink, stages: &[Read], ix: usize) -> Vec<StageIx> {
+    let at = |n: usize| u16::try_from(n).ok().map(StageIx);
+    let Some(needs) = &stages[ix].needs else {
+        return ix.checked_sub(1).and_then(at).into_iter().collect();
+    };
+    let mut found = Vec::new();
+    for need in &needs.value {
+        match stages.iter().position(|stage| stage.name.value.as_str() == need.value).and_then(at) {
+            Some(other) if found.contains(&other) => {
+                sink.error(&need.span, format!("`needs` has `{}` twice", need.value));
+            }
+            Some(other) => found.push(other),
+            None => {
+                let message = format!("`needs` names the stage `{}`, which the plan does not have", need.value);
+                match did_you_mean(&need.value, stages.iter().map(|s| s.name.value.as_str())) {
+                    Some(hint) => sink.error_hint(&need.span, message, hint),
+                    None => sink.error(&need.span, message),
+                }
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// A way from a stage back to itself, its ends both named.
+fn find_cycle(needs: &[Vec<StageIx>]) -> Option<Vec<usize>> {
+    // A stage is done once all that it needs is; what is never done is in a cycle, or leads into one.
+    let mut done = vec![false; needs.len()];
+    while let Some(ready) = (0..needs.len()).find(|ix| !done[*ix] && needs[*ix].iter().all(|need| done[need.at()])) {
+        done[ready] = true;
+    }
+    let mut way = vec![done.iter().position(|done| !done)?];
+    loop {
+        let last = *way.last()?;
+        let next = needs[last].iter().map(|need| need.at()).find(|need| !done[*need])?;
+        if let Some(begin) = way.iter().position(|ix| *ix == next) {
+            let mut cycle = way.split_off(begin);
+            cycle.push(next);
+            return Some(cycle);
+        }
+        way.push(next);
+    }
+}

@@ -1,0 +1,75 @@
+//! What is said about bad plans, to the letter (see `snapshots/`).
+
+use super::{GOOD, mistakes, mistakes_after, mistakes_with, snapshot};
+
+#[test]
+fn plans() {
+    let cases = [
+        ("a misspelt key", mistakes_with("packages =", "packges =")),
+        ("no name", mistakes_with("name = \"p\"\n", "")),
+        ("a key in the wrong table", mistakes_with("name = \"p\"", "name = \"p\"\npackages = []")),
+        ("a number for a name", mistakes_with("name = \"p\"", "name = 5")),
+        ("no hosts", mistakes_with("hosts = \"uat\"\n", "")),
+        ("an empty plan", mistakes("")),
+        ("broken TOML", mistakes("name = \"p\"\nname = \"q\"\nx = \n")),
+        ("stage is not a list", mistakes(&GOOD.replace("[[stage]]", "[stage]"))),
+        ("no packages", mistakes_with("packages = [\"openssl\"]", "")),
+        ("packages beside select = all", mistakes_with("packages =", "select = \"all\"\npackages =")),
+        ("a misspelt word", mistakes_with("packages =", "select = \"securty\"\npackages =")),
+        ("an unknown word", mistakes_with("packages =", "select = \"everything\"\npackages =")),
+        (
+            "not built: the stage",
+            mistakes_after("dead_man = \"auto\"\nreboot = \"needed\"\nquorum = 2\nprefetch = true\nsoak = \"10m\""),
+        ),
+        ("not built: checks", mistakes_after("[[stage.check]]\nname = \"x\"")),
+        ("not built: hooks", mistakes_after("[stage.hooks]")),
+        ("not built: windows", mistakes_after("[[stage.window]]\ndays = [\"Sat\"]")),
+        ("not built: messages", mistakes_after("[[notify]]\nslack = {}")),
+        ("approval = true", mistakes_after("approval = true")),
+        (
+            "the gate",
+            mistakes_after("approval = { when = \"befor\", quorum = 2, by = [\"x\"], signed = true, wit = \"7d\" }"),
+        ),
+        ("not built: a person decides", mistakes_after("on_exceeded = \"ask\"")),
+        (
+            "bad numbers",
+            mistakes_after("waves = []\nparallel = 0\nmax_failed = \"101%\"\nmax_unreachable = 1.5\ntimeout = \"10\""),
+        ),
+        (
+            "bad items",
+            mistakes_after("waves = [0, \"0%\", \"x\", true]\ntimeout = \"0s\"\nrestart_exclude = [\"a b\", 3]"),
+        ),
+        ("an unknown stage is needed", mistakes_after("needs = [\"uta\", \"uat\"]")),
+        ("two stages of one name", mistakes_after("needs = []\n[[stage]]\nname = \"uat\"\nhosts = \"x\"")),
+        (
+            "stages need each other",
+            mistakes_after("needs = [\"b\"]\n[[stage]]\nname = \"b\"\nhosts = \"x\"\nneeds=[\"uat\"]"),
+        ),
+        (
+            "hostile packages",
+            mistakes_with(
+                "\"openssl\"",
+                "\"openssl\", \"openssl=1\", \"-o=x\", \"a;b\", \"$(id)\", \"`id`\", \"../x\", 5",
+            ),
+        ),
+        ("variables", mistakes_with("packages =", "vars = { A = \"x\", b = 1, c = \"a\\nb\" }\npackages =")),
+        (
+            "files that are not there",
+            mistakes_with("packages =", "playbook = \"./no.toml\"\napproved = \"no.txt\"\npackages ="),
+        ),
+        (
+            "excluded, and hostile playbook names",
+            mistakes_with(
+                "packages =",
+                "exclude = [\"open*\"]\npackages_for = { \"-x\" = [\"a\"], dnf = \"x\" }\npackages =",
+            ),
+        ),
+        ("a hostile stage name", mistakes_with("\"uat\"\nhosts", "\"../uat\"\nhosts")),
+        (
+            "hostile names at the top",
+            mistakes_with("name = \"p\"", "name = \"$(id)\"\nschema = 2\nchange = \"a\\nb\"\ninventory = \"\""),
+        ),
+        ("misspelt and unknown at the top", mistakes_with("name = \"p\"", "nmae = \"p\"\nextra = 1")),
+    ];
+    snapshot("bad_plans", &cases);
+}

@@ -1,0 +1,6 @@
+//! What a person sees.
+
+mod samples;
+mod script;
+mod show;
+mod tables;
