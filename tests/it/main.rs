@@ -1,4 +1,6 @@
 //! The one integration binary: everything here sees the crate from outside.
 
 #[cfg(test)]
+mod ssh;
+#[cfg(test)]
 mod ui;
