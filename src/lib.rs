@@ -6,5 +6,6 @@ pub mod core;
 pub mod engine;
 pub mod input;
 pub mod playbook;
+pub mod demo;
 pub mod ports;
 pub mod ui;
