@@ -221,6 +221,13 @@ pub struct RunArgs {
     pub(super) later: LaterRun,
 }
 
+impl RunArgs {
+    /// As if they had been given on the command line.
+    pub fn of(plan: PathBuf, drive: Drive, contact: Contact) -> Self {
+        Self { plan, check: false, drive, contact, later: LaterRun::default() }
+    }
+}
+
 /// `plan`
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {

@@ -153,7 +153,7 @@ fn report_twice(sink: &Sink, inventory: &Inventory, stage: &PlanStage, chosen: &
     sink.error_hint(&stage.pattern, message, format!("take it out of one of them, as in `a:!{host}`"));
 }
 
-fn resolve(host: &InvHost, given: &Overrides) -> Host {
+pub(super) fn resolve(host: &InvHost, given: &Overrides) -> Host {
     let props = &host.props;
     let keys = match (&given.private_key, &props.private_keys, &given.default_private_key) {
         (Some(key), _, _) => vec![key.clone()],

@@ -8,6 +8,7 @@ mod amount;
 mod approved;
 mod assemble;
 mod config;
+mod direct;
 mod error;
 pub mod inventory;
 mod keys;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use assemble::{Overrides, settings};
 pub use config::Config;
+pub use direct::{among, hosts};
 pub use error::{InputError, InputErrors};
 pub use schema::{inventory_schema, plan_schema};
 
