@@ -7,3 +7,4 @@ pub mod engine;
 pub mod input;
 pub mod playbook;
 pub mod ports;
+pub mod ui;

@@ -13,6 +13,7 @@ pub mod inventory;
 mod keys;
 mod nearest;
 mod packages;
+mod patch;
 pub mod patterns;
 pub mod plan;
 mod schema;
@@ -22,7 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::{Overrides, settings};
+pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
 pub use config::Config;
 pub use error::{InputError, InputErrors};
 pub use schema::{inventory_schema, plan_schema};
