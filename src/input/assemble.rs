@@ -39,12 +39,29 @@ pub struct Overrides {
     pub requester: Person,
     /// `--limit`.
     pub limit: Option<String>,
-    /// How to log in.
-    pub connect: ConnectAs,
+    /// `--user`: holds over the inventory's.
+    pub user: Option<String>,
+    /// The configuration's user: for hosts whose inventory names none.
+    pub default_user: Option<String>,
+    /// `--private-key`: holds over the inventory's.
+    pub private_key: Option<PathBuf>,
+    /// The configuration's key: for hosts whose inventory names none.
+    pub default_private_key: Option<PathBuf>,
     /// `--forks`: caps every `parallel`.
     pub forks: Option<u32>,
     /// The playbooks that are known by name; empty: names are not checked.
     pub playbooks: Vec<PlaybookName>,
+}
+
+impl Overrides {
+    fn connect_as(&self) -> ConnectAs {
+        ConnectAs {
+            user: self.user.clone(),
+            default_user: self.default_user.clone(),
+            private_key: self.private_key.clone(),
+            default_private_key: self.default_private_key.clone(),
+        }
+    }
 }
 
 /// What a plan and an inventory come to. Where the plan names a playbook by its path, `patch.playbook` is still none.
@@ -60,7 +77,8 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
             None
         }
     });
-    check_user(&sink, &given.connect);
+    let connect = given.connect_as();
+    check_user(&sink, &connect);
     check_playbooks(&sink, plan, given);
     let mut hosts = Hosts::default();
     let stages: Vec<Stage> = plan
@@ -183,6 +201,7 @@ fn read_stage(
         settled.parallel = settled.parallel.min(forks.max(1));
     }
     let folder = plan.path.parent().unwrap_or(Path::new(""));
+    let connect = &given.connect_as();
     let chosen = match inventory.pattern(&plan.source, &stage.pattern, &settled.pattern, folder) {
         Ok(chosen) => chosen,
         Err(errors) => {
@@ -202,7 +221,7 @@ fn read_stage(
     for host in chosen {
         check_playbook(sink, host, given);
         settled.hosts.extend(u32::try_from(hosts.list.len()).ok().map(HostIx));
-        hosts.list.push(resolve(host, &given.connect));
+        hosts.list.push(resolve(host, connect));
     }
     settled
 }

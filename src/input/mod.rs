@@ -26,6 +26,8 @@ mod tests;
 pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
 pub use config::Config;
 pub use error::{InputError, InputErrors};
+pub use inventory::Inventory;
+pub use plan::{LoadedPlan, load as load_plan};
 pub use schema::{inventory_schema, plan_schema};
 
 /// Whether the text is a glob on names; the error is the rest of a sentence that begins with it.

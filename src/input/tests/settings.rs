@@ -15,7 +15,10 @@ fn given() -> Overrides {
         made_up_change: ChangeId::new("PATCH-1").unwrap(),
         requester: Person { name: "ana".into(), source: "login".into() },
         limit: None,
-        connect: ConnectAs::default(),
+        user: None,
+        default_user: None,
+        private_key: None,
+        default_private_key: None,
         forks: None,
         playbooks: ["apt", "release"].map(|name| PlaybookName::new(name).unwrap()).into(),
     }
@@ -73,7 +76,8 @@ fn canaries_go_first_and_the_rest_in_order() {
 fn the_command_line_holds_over_the_files() {
     let given = Overrides {
         limit: Some("prod:!web-0[1-3]*".replace("[1-3]*", "1:!web-02")),
-        connect: ConnectAs { user: Some("root".into()), private_key: Some("/k".into()), ..ConnectAs::default() },
+        user: Some("root".into()),
+        private_key: Some("/k".into()),
         change: Some(ChangeId::new("CHG1").unwrap()),
         forks: Some(5),
         ..given()
@@ -130,7 +134,7 @@ fn what_does_not_fit_together() {
             mistakes(
                 &plan(TWO),
                 FLEET,
-                &Overrides { connect: ConnectAs { user: Some("-oX".into()), ..ConnectAs::default() }, ..given() },
+                &Overrides { user: Some("-oX".into()), ..given() },
             ),
         ),
     ];
