@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod cli;
 pub mod core;
+pub mod demo;
 pub mod engine;
 pub mod input;
 pub mod playbook;

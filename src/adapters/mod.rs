@@ -1,6 +1,9 @@
-//! What reaches the world: the state folder, the clock, signals, SSH, prompts.
+//! What reaches the world: the state folder, the clock, signals, SSH, prompts. None knows the insides of another.
 
 pub mod clock;
+pub(crate) mod job;
 pub mod person;
+pub mod prompt;
 pub mod signals;
+pub mod ssh;
 pub mod state;

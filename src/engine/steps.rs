@@ -234,6 +234,7 @@ impl Task {
             claim: Claim {
                 run: self.context.settings.run.clone(),
                 owner: self.context.owner.clone(),
+                change: self.context.settings.change.clone(),
                 force: self.context.force,
                 release: matches!(self.step, Step::Rollback | Step::Forget),
             },

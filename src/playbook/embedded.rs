@@ -21,6 +21,12 @@ const FILES: &[(&str, &str)] = embed![
     "apt/inspect.sh",
     "apt/resolve.sh",
     "apt/preflight.sh",
+    "apt/forget.sh",
+    "apt/compare.sh",
+    "apt/rollback.sh",
+    "apt/restart.sh",
+    "apt/verify.sh",
+    "apt/apply.sh",
     "apt/baseline.sh",
     "apt/stash.sh",
 ];

@@ -1,4 +1,16 @@
 //! What a person sees: tables, the gate's evidence, progress. Text that came from outside is escaped here, and nowhere
 //! is anything decided.
 
+pub mod evidence;
 pub mod input_error;
+pub mod json;
+pub mod lists;
+pub mod plan;
+pub mod progress;
+pub mod result;
+pub mod style;
+
+mod changes;
+mod grid;
+pub mod problems;
+mod text;

@@ -7,6 +7,8 @@
 mod advance;
 mod decide;
 mod gate;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;

@@ -129,14 +129,7 @@ fn what_does_not_fit_together() {
                 &given(),
             ),
         ),
-        (
-            "a hostile user",
-            mistakes(
-                &plan(TWO),
-                FLEET,
-                &Overrides { user: Some("-oX".into()), ..given() },
-            ),
-        ),
+        ("a hostile user", mistakes(&plan(TWO), FLEET, &Overrides { user: Some("-oX".into()), ..given() })),
     ];
     super::snapshot("bad_together", &cases);
 }

@@ -1,6 +1,8 @@
 //! The traits through which the engine reaches the world. Adapters implement them; tests and the simulation put their
 //! own in their place.
 
+pub mod state;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::core::event::Decision;
 use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
-use crate::core::ids::{Digest, JobId, RunId, StageName};
+use crate::core::ids::{ChangeId, Digest, JobId, RunId, StageName};
 use crate::core::problem::Problem;
 use crate::core::settings::Host;
 
@@ -61,6 +63,23 @@ pub struct Output {
     pub code: Option<i32>,
     /// The boot in which it ended.
     pub boot_id: Option<String>,
+    /// For a job: the files that it left in `OUT`, by name (`[A-Za-z0-9._-]+`).
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Whose claim the host carries.
+    pub claim: Option<ClaimInfo>,
+}
+
+/// A claim as it was found on a host. All of it is the host's word: to be shown escaped, and not to be relied on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimInfo {
+    /// The run; `unreadable` where there is a claim that cannot be read.
+    pub run: String,
+    /// Who drives it.
+    pub owner: String,
+    /// Since when, by the host's clock (RFC 3339).
+    pub since: String,
+    /// The change that the run belongs to.
+    pub change: String,
 }
 
 /// A script that changes its host: run at most once for its ID, detached from the connection.
@@ -83,6 +102,8 @@ pub struct Claim {
     pub run: RunId,
     /// Who drives it: `user@machine`.
     pub owner: String,
+    /// The change that the run belongs to.
+    pub change: ChangeId,
     /// Go ahead over another run's claim (recorded on the host in both).
     pub force: bool,
     /// Take the claim away when the job has ended well.
@@ -108,7 +129,8 @@ pub enum JobEnd {
 pub struct Failure {
     /// What happened.
     pub problem: Problem,
-    /// For a job: whether it may have begun. `false`: certainly nothing ran.
+    /// For a job: whether it may have begun. `false`: this call began nothing (an earlier call for the same job, of a
+    /// process that crashed, may have).
     pub may_have_begun: bool,
 }
 
@@ -116,6 +138,9 @@ pub struct Failure {
 pub trait Listener: Send + Sync {
     /// A line of the step's log (without its end, at most 4 KiB, invalid UTF-8 replaced).
     fn line(&self, text: &str);
+    /// A record of a running job, as it comes (without its end; still to be parsed): its `phase` records tell how far it
+    /// is. All records come again in the output.
+    fn record(&self, _text: &str) {}
     /// Something about the connection worth a line to a person: `reconnecting in 4 s`.
     fn notice(&self, text: &str);
 }
@@ -216,6 +241,12 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk did not take them.
     fn put_blob(&mut self, bytes: &[u8]) -> std::io::Result<Digest>;
+
+    /// Cuts so many bytes off the journal's end: a write that was not completed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn cut(&mut self, bytes: u64) -> std::io::Result<()>;
 }
 
 /// A decision from another process, and the way to tell it what became of it.

@@ -1,0 +1,170 @@
+//! Builds what goes to the host's standard input. Parameters are data: they become files there, never program text.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{DRIVER, RUN};
+use crate::core::settings::Escalate;
+use crate::ports::{Job, Privilege, Script};
+
+/// The last line of a script on the host: without it the script is not whole.
+const LAST_LINE: &str = "# patchctl: end of the step";
+
+/// Names that are set for every step and are not a parameter's to set.
+const RESERVED: [&str; 15] = [
+    "CLAIMED_BY", "ENV", "HOME", "IFS", "IN", "LANG", "LC_ALL", "OUT", "PATH", "PS4", "PWD", "RECORDS", "STASH", "STATE",
+    "TMPDIR",
+];
+
+/// Why a script cannot be sent. All are mistakes of the caller, found before the host sees anything.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadScript {
+    #[error("environment variable {0:?} is not a name that a step may be given")]
+    VariableName(String),
+    #[error("environment variable {0} has a line end or a NUL in it")]
+    VariableValue(String),
+    #[error("input file {0:?} is not named with small letters and underscores")]
+    FileName(String),
+    #[error("{0} has a NUL in it")]
+    Nul(String),
+    #[error("{0} has a line end or a tab in it")]
+    Field(&'static str),
+    #[error("the state folder {0:?} is not an absolute path")]
+    StateDir(String),
+}
+
+/// How the host lets us become root, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Becoming {
+    /// Not known yet: `sudo -n true` tells.
+    Probe,
+    /// Without a password.
+    Free,
+    /// With one.
+    Password,
+}
+
+/// Everything about one exchange.
+pub(crate) struct Request<'a> {
+    /// What runs.
+    pub(crate) script: &'a Script,
+    /// How the inventory says to become root.
+    pub(crate) escalate: Escalate,
+    /// What we know about it.
+    pub(crate) becoming: Becoming,
+    /// Where the state folder is instead of its usual place.
+    pub(crate) state_dir: Option<&'a Path>,
+    /// For a job: which, and what of its output we have.
+    pub(crate) job: Option<(&'a Job, Have)>,
+}
+
+/// How much of a job's output has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Have {
+    /// Bytes of the log.
+    pub(crate) log: u64,
+    /// Bytes of the records.
+    pub(crate) records: u64,
+}
+
+impl Request<'_> {
+    /// The bytes for standard input, under this key.
+    ///
+    /// # Errors
+    /// When a name or value cannot be sent as it is.
+    pub(crate) fn bytes(&self, key: &str) -> Result<Vec<u8>, BadScript> {
+        let mut text = String::with_capacity(DRIVER.len() + self.script.text.len() + 4096);
+        text.push_str(DRIVER);
+        part(&mut text, "arg", &self.arguments()?);
+        part(&mut text, "run", RUN);
+        part(&mut text, "env", &self.environment()?);
+        check_nul("the script", &self.script.text)?;
+        part(&mut text, "script", &self.script.text);
+        let _ = writeln!(text, "|{LAST_LINE}");
+        for (name, content) in &self.script.files {
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+                return Err(BadScript::FileName(name.clone()));
+            }
+            check_nul(name, content)?;
+            part(&mut text, &format!("in.{name}"), content);
+        }
+        // A line of its own ends the last part.
+        text.push_str("=end\n");
+        Ok(format!("{key} {}\n{text}", text.len()).into_bytes())
+    }
+
+    fn arguments(&self) -> Result<String, BadScript> {
+        let privilege = match self.script.privilege {
+            Privilege::Root => "root",
+            Privilege::User => "user",
+        };
+        let escalate = match self.escalate {
+            Escalate::None => "none",
+            Escalate::Sudo => "sudo",
+        };
+        let mode = match self.becoming {
+            Becoming::Probe => "probe",
+            Becoming::Free => "free",
+            Becoming::Password => "pass",
+        };
+        let mut text = format!("priv={privilege}\nescalate={escalate}\nmode={mode}\n");
+        if let Some(dir) = self.state_dir {
+            let dir = dir.to_str().filter(|dir| dir.starts_with('/') && plain(dir));
+            let dir = dir.ok_or_else(|| BadScript::StateDir(format!("{:?}", self.state_dir)))?;
+            let _ = writeln!(text, "state={dir}");
+        }
+        let Some((job, have)) = &self.job else {
+            text.push_str("op=read\n");
+            return Ok(text);
+        };
+        for (what, value) in [("the job's nonce", &job.nonce), ("the claim's owner", &job.claim.owner)] {
+            if value.is_empty() || !plain(value) {
+                return Err(BadScript::Field(what));
+            }
+        }
+        let claim = &job.claim;
+        let _ = writeln!(text, "op=job\nid={}\nnonce={}\nrun={}", job.id, job.nonce, claim.run);
+        let _ = writeln!(text, "owner={}\nchange={}", claim.owner, claim.change);
+        let _ = writeln!(text, "force={}\nrelease={}", u8::from(claim.force), u8::from(claim.release));
+        let _ = writeln!(text, "log={}\nrec={}", have.log, have.records);
+        Ok(text)
+    }
+
+    fn environment(&self) -> Result<String, BadScript> {
+        let mut text = String::new();
+        for (name, value) in &self.script.env {
+            let fits = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+            let begins = name.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
+            if !begins || !name.bytes().all(fits) || RESERVED.contains(&name.as_str()) || name.starts_with("LD_") {
+                return Err(BadScript::VariableName(name.clone()));
+            }
+            if value.contains(['\n', '\0']) {
+                return Err(BadScript::VariableValue(name.clone()));
+            }
+            let _ = writeln!(text, "{name}={value}");
+        }
+        Ok(text)
+    }
+}
+
+/// Whether the text is one field of one line.
+fn plain(text: &str) -> bool {
+    !text.contains(['\n', '\r', '\t', '\0'])
+}
+
+fn check_nul(what: &str, text: &str) -> Result<(), BadScript> {
+    if text.contains('\0') { Err(BadScript::Nul(what.to_owned())) } else { Ok(()) }
+}
+
+/// A part of the data: a line that names it, then its lines, each marked as one. The last line's end is added where
+/// it is missing.
+fn part(text: &mut String, name: &str, content: &str) {
+    let _ = writeln!(text, "={name}");
+    for line in content.split_inclusive('\n') {
+        text.push('|');
+        text.push_str(line);
+    }
+    if !content.is_empty() && !content.ends_with('\n') {
+        text.push('\n');
+    }
+}

@@ -1,0 +1,89 @@
+//! A time limit that does not run while a person is asked something.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How often the limit looks at the time.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OutOfTime;
+
+/// A time limit.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: Duration,
+    asking: AtomicUsize,
+}
+
+impl Budget {
+    /// So long.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, asking: AtomicUsize::new(0) }
+    }
+
+    /// The whole limit.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Runs the future within the limit.
+    ///
+    /// # Errors
+    /// When the time was over first.
+    pub(crate) async fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, OutOfTime> {
+        let mut future = std::pin::pin!(future);
+        let mut left = self.limit;
+        loop {
+            let tick = left.min(TICK);
+            tokio::select! {
+                value = &mut future => return Ok(value),
+                () = tokio::time::sleep(tick) => {
+                    if self.asking.load(Ordering::Relaxed) == 0 {
+                        left -= tick;
+                    }
+                    if left.is_zero() {
+                        return Err(OutOfTime);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs the future, which asks a person, outside the limit.
+    pub(crate) async fn asking<T>(&self, future: impl Future<Output = T>) -> T {
+        let _counted = Asking::new(&self.asking);
+        future.await
+    }
+}
+
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn asking_a_person_stops_the_clock() {
+        let budget = Budget::new(Duration::from_secs(5));
+        let slow_person = budget.asking(tokio::time::sleep(Duration::from_secs(600)));
+        assert_eq!(budget.within(slow_person).await, Ok(()));
+        let slow_host = tokio::time::sleep(Duration::from_secs(6));
+        assert_eq!(budget.within(slow_host).await, Err(OutOfTime));
+    }
+}

@@ -1,0 +1,203 @@
+//! Steps over connections that may break: a reading step is begun anew, a job is asked about again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connect::Connection;
+use super::exec::{Asking, Cut, run};
+use super::{SshTransport, never_begun};
+use crate::adapters::job::exchange::{End, Exchange};
+use crate::adapters::job::gathered::Gathered;
+use crate::adapters::job::payload::{Becoming, Have, Request};
+use crate::adapters::job::refusal;
+use crate::core::problem::{ErrorKind, Problem};
+use crate::core::settings::Host;
+use crate::ports::{Failure, Job, JobEnd, Listener, Output, Script};
+
+/// The longest wait between two tries to reach a host again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// What a host needs beside the step itself.
+const GRACE: Duration = Duration::from_secs(15);
+/// How often we try before anything was begun.
+const FIRST_TRIES: u32 = 3;
+
+/// How one exchange ended, with what it takes to judge that.
+struct Outcome {
+    result: Result<(), Cut>,
+    end: Option<End>,
+    noise: String,
+    began: bool,
+}
+
+impl SshTransport {
+    /// A reading step; once more on a new connection where a kept one turns out to be dead.
+    pub(super) async fn read_once_more(
+        &self,
+        host: &Host,
+        script: &Script,
+        listener: &dyn Listener,
+    ) -> Result<Output, Failure> {
+        loop {
+            let (connection, new) = self.connection(host, Some(listener)).await.map_err(never_begun)?;
+            let mut gathered = Gathered::default();
+            let outcome =
+                self.exchange(&connection, host, script, None, &mut gathered, listener, script.timeout + GRACE).await;
+            let outcome = outcome.map_err(never_begun)?;
+            match outcome.result {
+                Ok(()) => return finished(outcome, gathered, host, listener).map_err(never_begun),
+                Err(Cut::Lost(_) | Cut::NotBegun(_)) if !new && connection.is_closed() => {}
+                Err(cut) => return Err(never_begun(cut_short(cut, host, script))),
+            }
+        }
+    }
+
+    /// A job, through every break of the connection, until its time is over.
+    pub(super) async fn see_through(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure> {
+        let until = Instant::now() + job.script.timeout + GRACE;
+        let mut gathered = Gathered::default();
+        let mut may_have_begun = false;
+        let mut tries = 0;
+        loop {
+            let failed = match self.ask(host, job, &mut gathered, listener, until).await {
+                Ok(outcome) => {
+                    may_have_begun |= outcome.began;
+                    match outcome.result {
+                        Ok(()) => return job_end(outcome, gathered, host, listener),
+                        Err(cut @ (Cut::Timeout | Cut::Secret(_))) => {
+                            return Err(Failure { problem: cut_short(cut, host, &job.script), may_have_begun });
+                        }
+                        Err(Cut::Lost(why) | Cut::NotBegun(why)) => {
+                            // A job that showed signs of life is worth the first wait again.
+                            tries = if outcome.began { 0 } else { tries };
+                            lost(&why, host)
+                        }
+                    }
+                }
+                Err(problem) => problem,
+            };
+            tries += 1;
+            let hopeless = matches!(failed.kind, ErrorKind::HostKey | ErrorKind::Internal | ErrorKind::Invalid);
+            if hopeless || (!may_have_begun && (tries >= FIRST_TRIES || failed.kind == ErrorKind::Auth)) {
+                return Err(Failure { problem: failed, may_have_begun });
+            }
+            let wait = backoff(tries);
+            if Instant::now() + wait > until {
+                return Err(Failure { problem: overdue(&failed, host, &job.script), may_have_begun });
+            }
+            let name = &host.name;
+            listener.notice(&format!("{name}: {}; reconnecting in {} s", failed.message, wait.as_secs().max(1)));
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Asks the host about the job once, starting it where it is absent, and follows it as long as the connection holds.
+    async fn ask(
+        &self,
+        host: &Host,
+        job: &Job,
+        gathered: &mut Gathered,
+        listener: &dyn Listener,
+        until: Instant,
+    ) -> Result<Outcome, Problem> {
+        let (connection, _) = self.connection(host, Some(listener)).await?;
+        let have = gathered.have();
+        let left = until.saturating_duration_since(Instant::now());
+        self.exchange(&connection, host, &job.script, Some((job, have)), gathered, listener, left).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two callers; a struct for it would only repeat the names")]
+    async fn exchange(
+        &self,
+        connection: &Connection,
+        host: &Host,
+        script: &Script,
+        job: Option<(&Job, Have)>,
+        gathered: &mut Gathered,
+        listener: &dyn Listener,
+        limit: Duration,
+    ) -> Result<Outcome, Problem> {
+        let becoming = *lock(&connection.becoming);
+        let is_job = job.is_some();
+        let request = Request { script, escalate: host.escalate, becoming, state_dir: self.state_dir.as_deref(), job };
+        let key = ulid::Ulid::generate().to_string();
+        let payload = request.bytes(&key).map_err(|bad| {
+            Problem::new(ErrorKind::Internal, format!("the step cannot be sent: {bad}"))
+                .on(&host.name)
+                .during(script.name)
+        })?;
+        let mut exchange = Exchange::new(&key, is_job, gathered, listener);
+        let asking = Asking { secrets: &*self.secrets, host };
+        let result = run(connection, payload, &mut exchange, &asking, limit, is_job).await;
+        if let Some(known) = exchange.becoming() {
+            *lock(&connection.becoming) = known;
+        } else if matches!(exchange.end(), Some(End::NoRoot { .. })) {
+            // Rights may have changed since: look anew the next time.
+            *lock(&connection.becoming) = Becoming::Probe;
+        }
+        Ok(Outcome { result, end: exchange.end().cloned(), noise: exchange.noise(), began: exchange.began() })
+    }
+}
+
+fn lock(becoming: &std::sync::Mutex<Becoming>) -> std::sync::MutexGuard<'_, Becoming> {
+    becoming.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn finished(outcome: Outcome, gathered: Gathered, host: &Host, listener: &dyn Listener) -> Result<Output, Problem> {
+    match outcome.end {
+        Some(End::Done { code, boot }) => Ok(gathered.output(Some(code), boot_id(&boot), listener)),
+        Some(end) => Err(refusal::problem(&end, &outcome.noise, host).0),
+        None => Err(lost("the host gave no result", host)),
+    }
+}
+
+fn job_end(outcome: Outcome, gathered: Gathered, host: &Host, listener: &dyn Listener) -> Result<JobEnd, Failure> {
+    match outcome.end {
+        Some(End::Done { code, boot }) => Ok(JobEnd::Done(gathered.output(Some(code), boot_id(&boot), listener))),
+        Some(End::Died { why }) => {
+            let why = match why.as_str() {
+                "rebooted" => "the host booted anew before the step had ended".to_owned(),
+                "killed" => "what ran the step was killed before it had ended".to_owned(),
+                other => format!("the step ended without a result ({other})"),
+            };
+            Ok(JobEnd::Died { why, output: gathered.output(None, None, listener) })
+        }
+        Some(end) => {
+            let (problem, may_have_begun) = refusal::problem(&end, &outcome.noise, host);
+            Err(Failure { problem, may_have_begun })
+        }
+        None => Err(Failure { problem: lost("the host gave no result", host), may_have_begun: outcome.began }),
+    }
+}
+
+fn boot_id(text: &str) -> Option<String> {
+    let fits = !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (fits && text != "-").then(|| text.to_owned())
+}
+
+fn cut_short(cut: Cut, host: &Host, script: &Script) -> Problem {
+    match cut {
+        Cut::Lost(why) | Cut::NotBegun(why) => lost(&why, host),
+        Cut::Secret(problem) => problem,
+        Cut::Timeout => {
+            let message = format!("did not end within {} s", script.timeout.as_secs());
+            Problem::new(ErrorKind::Timeout, message).on(&host.name).during(script.name)
+        }
+    }
+}
+
+fn lost(why: &str, host: &Host) -> Problem {
+    Problem::new(ErrorKind::Unreachable, why).on(&host.name).hint(format!("try `ssh {} true`", refusal::target(host)))
+}
+
+fn overdue(last: &Problem, host: &Host, script: &Script) -> Problem {
+    let message = format!("was not heard to end within {} s; last: {}", script.timeout.as_secs(), last.message);
+    Problem::new(ErrorKind::Timeout, message).on(&host.name).during(script.name)
+}
+
+/// 1, 2, 4 … 30 s, each somewhere between half and whole, so that a fleet does not come back as one.
+fn backoff(tries: u32) -> Duration {
+    let whole = Duration::from_secs(1 << tries.saturating_sub(1).min(5)).min(LONGEST_WAIT);
+    let share = (ulid::Ulid::generate().random() % 512) as u32;
+    whole / 2 + whole / 2 * share / 512
+}

@@ -1,0 +1,139 @@
+//! What a run would do: each transaction once, with the hosts that would get it.
+
+use super::problems::{self, group};
+use super::style::{Look, Tone};
+use super::text;
+use crate::core::document::{PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast};
+use crate::core::packages::{OpKind, PackageOp, Version};
+use crate::core::problem::Problem;
+
+/// The resolved plan for people.
+pub fn plan(look: &Look, document: &PlanDocument) -> String {
+    let mut out = String::new();
+    for stage in &document.stages {
+        out.push_str(&stage_text(look, stage));
+        out.push('\n');
+    }
+    let own = document.stages.iter().flat_map(|stage| &stage.hosts).flat_map(|host| &host.problems);
+    let problems = problems::distinct(own.chain(&document.errors));
+    if !problems.is_empty() {
+        let title = look.paint(Tone::Strong, "Problems");
+        out.push_str(&format!("{title}\n{}\n", problems::draw(look, &problems)));
+    }
+    out.push_str(&summary(look, document, &problems));
+    out
+}
+
+fn stage_text(look: &Look, stage: &PlannedStage) -> String {
+    let waves: Vec<String> = stage.waves.iter().map(|wave| wave.len().to_string()).collect();
+    let waves = match waves.len() {
+        0 | 1 => String::new(),
+        _ => format!(" in waves of {}", text::names(waves.iter().map(String::as_str), 30)),
+    };
+    let hosts = format!("{}{waves}", text::count(stage.hosts.len(), "host"));
+    let mut out = format!("{}  {}\n", look.paint(Tone::Strong, &stage.name), look.paint(Tone::Dim, hosts));
+    type Key = (Vec<PackageOp>, PlannedRollback, RebootForecast, bool);
+    let key = |host: &&PlannedHost| -> Key {
+        (host.transaction.clone(), host.rollback.clone(), host.reboot, host.problems.is_empty())
+    };
+    for ((ops, rollback, reboot, clear), hosts) in group(&stage.hosts, key) {
+        let room = look.width().map_or(160, |width| width.saturating_sub(2));
+        let names = text::names(hosts.iter().map(|host| host.host.as_str()), room * 2 - 20);
+        for line in text::wrap(&names, room) {
+            out.push_str(&format!("  {line}\n"));
+        }
+        if ops.is_empty() {
+            let said = if clear { "needs nothing" } else { "could not be resolved, see below" };
+            out.push_str(&format!("    {}\n", look.paint(if clear { Tone::Dim } else { Tone::Bad }, said)));
+            continue;
+        }
+        for line in op_lines(look, &ops) {
+            out.push_str(&format!("    {line}\n"));
+        }
+        out.push_str(&prospects(look, &rollback, reboot));
+    }
+    out
+}
+
+/// The operations in columns; where they come from stands behind each, or where that is too wide below all.
+fn op_lines(look: &Look, ops: &[PackageOp]) -> Vec<String> {
+    let name = |op: &PackageOp| format!("{}:{}", op.name, op.arch);
+    let names = ops.iter().map(|op| name(op).len()).max().unwrap_or(0);
+    let versions = ops.iter().map(|op| text::width(&shift(look, op))).max().unwrap_or(0);
+    let origins = ops.iter().map(|op| text::width(&origin(op))).max().unwrap_or(0);
+    let wide = look.width().is_none_or(|width| INDENT + 10 + names + 2 + versions + 2 + origins <= width);
+    let line = |op: &PackageOp| {
+        let tone = match op.op {
+            OpKind::Upgrade => Tone::Plain,
+            OpKind::Install => Tone::Good,
+            OpKind::Remove | OpKind::Downgrade => Tone::Warn,
+        };
+        let word = look.paint(tone, format!("{:9}", op.op.as_str()));
+        let from = if wide { look.paint(Tone::Dim, origin(op)) } else { String::new() };
+        let line = format!("{word} {:names$}  {}  {from}", name(op), text::pad(&shift(look, op), versions));
+        line.trim_end().to_owned()
+    };
+    let mut lines: Vec<String> = ops.iter().map(line).collect();
+    if !wide {
+        for (from, members) in group(ops, |op| origin(op)).into_iter().filter(|(from, _)| !from.is_empty()) {
+            let some = if members.len() < ops.len() { format!("{} ", members.len()) } else { String::new() };
+            lines.push(look.paint(Tone::Dim, format!("{some}from {from}")));
+        }
+    }
+    lines
+}
+
+const INDENT: usize = 4;
+
+fn origin(op: &PackageOp) -> String {
+    let origin = text::one_line(&op.origin);
+    match (op.security, origin.is_empty()) {
+        (true, true) => "security".to_owned(),
+        (true, false) => format!("{origin} (security)"),
+        (false, _) => origin,
+    }
+}
+
+fn shift(look: &Look, op: &PackageOp) -> String {
+    let (from, to) = (op.from.as_ref().map(Version::as_str), op.to.as_ref().map(Version::as_str));
+    match (from, to) {
+        (Some(from), Some(to)) => format!("{from} {} {to}", look.arrow()),
+        (None, Some(only)) | (Some(only), None) => only.to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+fn prospects(look: &Look, rollback: &PlannedRollback, reboot: RebootForecast) -> String {
+    let back = if rollback.guaranteed {
+        look.paint(Tone::Good, "rollback guaranteed")
+    } else {
+        let missing = rollback.missing.iter().map(|item| text::one_line(item)).collect::<Vec<_>>().join(", ");
+        look.paint(Tone::Bad, format!("rollback not guaranteed, missing: {missing}"))
+    };
+    let reboot = match reboot {
+        RebootForecast::NotNeeded => "reboot not needed".to_owned(),
+        RebootForecast::Needed => look.paint(Tone::Warn, "reboot needed"),
+        RebootForecast::Unknown => "reboot: cannot be told beforehand".to_owned(),
+    };
+    if rollback.guaranteed {
+        format!("    {back} {} {reboot}\n", look.bullet())
+    } else {
+        format!("    {back}\n    {reboot}\n")
+    }
+}
+
+fn summary(look: &Look, document: &PlanDocument, problems: &[&Problem]) -> String {
+    let hosts = || document.stages.iter().flat_map(|stage| &stage.hosts);
+    let changed = hosts().filter(|host| !host.transaction.is_empty()).count();
+    let total = text::count(hosts().count(), "host");
+    let mut out = String::new();
+    if let Some(digest) = &document.digest {
+        out = format!("{}\n", look.paint(Tone::Dim, format!("digest {digest}")));
+    }
+    out.push_str(&format!("{changed} of {total} would change; nothing was changed"));
+    if !problems.is_empty() {
+        out.push_str(&format!("; {}", look.paint(Tone::Bad, text::count(problems.len(), "problem"))));
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,5 @@
+//! The one integration binary: everything here sees the crate from outside.
+
+mod demo;
+mod ssh;
+mod ui;
