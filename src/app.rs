@@ -14,7 +14,7 @@ use crate::adapters::prompt::{AskFor, PromptLook, Prompter, TerminalApprover, Te
 use crate::adapters::signals::ProcessSignals;
 use crate::adapters::ssh::SshTransport;
 use crate::adapters::state::StateDir;
-use crate::cli::{Cli, ColorWhen, Global, state_dir};
+use crate::cli::{ColorWhen, Global, state_dir};
 use crate::commands::{self, CommandError, Context, Fleet, Front, Question, Reach, Wiring};
 use crate::core::document::{DocumentKind, Outcome, ResultDocument};
 use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
@@ -39,7 +39,7 @@ pub fn run(args: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(errors) => {
             let (err_look, problems) = (Look::stderr(ColorChoice::Auto), errors.problems());
-            return fail_early(&err_look, wants_json, &problems, || crate::ui::input_error::input_errors(&err_look, &errors));
+            return fail_early(&err_look, wants_json, &problems, || crate::ui::input_error::render(&errors, err_look.colour()));
         }
     };
     let _terminal = TerminalGuard::save();
@@ -174,7 +174,7 @@ impl Wiring for App {
     }
 
     async fn demo(&self, fail: Option<&str>) -> anyhow::Result<Box<dyn Fleet>> {
-        let options = DemoOptions { fail: fail.map(str::to_owned), ..DemoOptions::default() };
+        let options = DemoOptions { fail: fail.map(str::to_owned).into_iter().collect(), ..DemoOptions::default() };
         let demo = Demo::start(&options).await.context("the demo's fleet cannot be started")?;
         Ok(Box::new(DemoFleet { demo: tokio::sync::Mutex::new(None), plan: demo.plan_path().to_owned(), known_hosts: demo.known_hosts().to_owned(), state: demo.path().join("state") }.keeping(demo)))
     }

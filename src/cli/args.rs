@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::later::{LaterDecide, LaterRun};
-use crate::core::duration::parse_duration;
+use super::values;
 use crate::core::ids::{ChangeId, HostName, StageName};
+use crate::input::ConnectAs;
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -16,6 +17,9 @@ pub struct Global {
     /// An inventory: a TOML file, or `host1,host2,` (repeatable)
     #[arg(short, long, value_name = "PATH", global = true)]
     pub inventory: Vec<PathBuf>,
+    /// The configuration's inventory, where neither a flag nor the plan names one.
+    #[arg(skip)]
+    pub default_inventory: Vec<PathBuf>,
     /// Only these hosts: a pattern as in Ansible
     #[arg(short, long, value_name = "PATTERN", global = true)]
     pub limit: Option<String>,
@@ -107,7 +111,7 @@ pub struct Contact {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub forks: Option<u32>,
     /// The change, over the plan's
-    #[arg(long, value_name = "ID", value_parser = change)]
+    #[arg(long, value_name = "ID", value_parser = values::change)]
     pub change: Option<ChangeId>,
     /// The configuration's user, for hosts whose inventory names none.
     #[arg(skip)]
@@ -115,6 +119,18 @@ pub struct Contact {
     /// The configuration's key, for hosts whose inventory names none.
     #[arg(skip)]
     pub default_private_key: Option<PathBuf>,
+}
+
+impl Contact {
+    /// How to log in.
+    pub fn connect_as(&self) -> ConnectAs {
+        ConnectAs {
+            user: self.user.clone(),
+            default_user: self.default_user.clone(),
+            private_key: self.private_key.clone(),
+            default_private_key: self.default_private_key.clone(),
+        }
+    }
 }
 
 /// What commands take that drive a run to its gates.
@@ -128,16 +144,16 @@ pub struct Drive {
     #[arg(long)]
     pub non_interactive: bool,
     /// Approve this stage's gate, or `all` (repeatable; needs --reason)
-    #[arg(long, value_name = "STAGE", value_parser = stage)]
+    #[arg(long, value_name = "STAGE", value_parser = values::stage)]
     pub approve: Vec<StageName>,
     /// Why, for the record
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", value_parser = values::reason)]
     pub reason: Option<String>,
     /// What an undecided gate does without a terminal [default: pause]
     #[arg(long, value_name = "WHAT")]
     pub on_gate: Option<OnGate>,
     /// How long to wait here for a soak or window before pausing [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub wait: Option<Duration>,
 }
 
@@ -249,7 +265,7 @@ pub struct PlanArgs {
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
     /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
-    #[arg(value_name = "RUN", value_parser = run_reference)]
+    #[arg(value_name = "RUN", value_parser = values::run_reference)]
     pub run: Option<String>,
     /// End with the run's exit code
     #[arg(long)]
@@ -260,16 +276,16 @@ pub struct StatusArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DecideArgs {
     /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
-    #[arg(value_name = "RUN", value_parser = run_reference)]
+    #[arg(value_name = "RUN", value_parser = values::run_reference)]
     pub run: String,
     /// Why, for the record; asked for on a terminal
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", value_parser = values::reason)]
     pub reason: Option<String>,
     /// The stage, where several gates wait
-    #[arg(long, value_name = "STAGE", value_parser = stage)]
+    #[arg(long, value_name = "STAGE", value_parser = values::stage)]
     pub stage: Option<StageName>,
     /// The digest that is decided on, or its first 8 digits or more; `approve` needs it without a terminal
-    #[arg(long, value_name = "PREFIX", value_parser = digest)]
+    #[arg(long, value_name = "PREFIX", value_parser = values::digest)]
     pub digest: Option<String>,
     /// Drive the run on from here
     #[arg(long)]
@@ -289,7 +305,7 @@ pub struct DecideArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ResumeArgs {
     /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
-    #[arg(value_name = "RUN", value_parser = run_reference, required_unless_present = "due", conflicts_with = "due")]
+    #[arg(value_name = "RUN", value_parser = values::run_reference, required_unless_present = "due", conflicts_with = "due")]
     pub run: Option<String>,
     /// Every run whose time has come (for cron: nothing due prints nothing and ends 0)
     #[arg(long)]
@@ -312,13 +328,13 @@ pub struct ResumeArgs {
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArgs {
     /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
-    #[arg(value_name = "RUN", value_parser = run_reference)]
+    #[arg(value_name = "RUN", value_parser = values::run_reference)]
     pub run: String,
     /// Only this stage (repeatable)
-    #[arg(long, value_name = "STAGE", value_parser = stage)]
+    #[arg(long, value_name = "STAGE", value_parser = values::stage)]
     pub stage: Vec<StageName>,
     /// Only the packages that this glob names (repeatable)
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    #[arg(long, value_name = "GLOB", value_parser = values::glob)]
     pub packages: Vec<String>,
     /// Show what would go back, and change nothing
     #[arg(long)]
@@ -392,7 +408,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub reject: bool,
     /// Let this host's patch fail, to see the rollback
-    #[arg(long, value_name = "HOST", value_parser = host)]
+    #[arg(long, value_name = "HOST", value_parser = values::host)]
     pub fail: Option<HostName>,
     /// Approve every gate without asking
     #[arg(long, conflicts_with = "reject")]
@@ -415,52 +431,4 @@ pub enum SchemaKind {
     Result,
     /// The events of `--output jsonl`
     Event,
-}
-
-/// A run, as people name one: it is looked up later, and is only held to be one line of text here.
-pub(super) fn run_reference(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() || text.contains(char::is_control) || text.len() > 128 {
-        return Err("name a run by its ID, its change, its plan's name, or `last`".into());
-    }
-    Ok(text.to_owned())
-}
-
-fn change(text: &str) -> Result<ChangeId, String> {
-    ChangeId::new(text).map_err(|e| e.to_string())
-}
-
-fn stage(text: &str) -> Result<StageName, String> {
-    StageName::new(text).map_err(|e| e.to_string())
-}
-
-fn host(text: &str) -> Result<HostName, String> {
-    HostName::new(text).map_err(|e| e.to_string())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|why| format!("it {why}"))
-}
-
-fn glob(text: &str) -> Result<String, String> {
-    crate::input::check_glob(text).map(|()| text.to_owned()).map_err(|why| format!("it {why}"))
-}
-
-/// A reason is a person's sentence: not empty, and nothing that could steer a terminal.
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("a reason must say something".into());
-    }
-    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') || text.len() > 2000 {
-        return Err("a reason is at most 2000 characters, without control characters".into());
-    }
-    Ok(text.to_owned())
-}
-
-fn digest(text: &str) -> Result<String, String> {
-    let digits = text.strip_prefix("sha256:").unwrap_or(text);
-    if (8..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Ok(text.to_owned());
-    }
-    Err("give at least the first 8 digits of the digest that `status` shows".into())
 }

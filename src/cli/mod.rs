@@ -11,6 +11,7 @@ mod places;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
 
@@ -86,7 +87,7 @@ pub enum Command {
     /// Show a finished run's result again
     Report {
         /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
-        #[arg(value_name = "RUN", value_parser = args::run_reference)]
+        #[arg(value_name = "RUN", value_parser = values::run_reference)]
         run: String,
     },
     /// Look at the inventory, and at who answers

@@ -27,9 +27,7 @@ impl Cli {
     #[must_use]
     pub fn with(mut self, config: Config) -> Self {
         let global = &mut self.global;
-        if global.inventory.is_empty() {
-            global.inventory.clone_from(&config.inventory);
-        }
+        global.default_inventory.clone_from(&config.inventory);
         global.output = global.output.or_else(|| named::<Output>(config.output.as_deref()));
         global.color = global.color.or_else(|| named::<ColorWhen>(config.color.as_deref()));
         if global.verbose == 0 {

@@ -156,7 +156,8 @@ fn the_configuration_fills_what_flags_leave_open() {
         ..Config::default()
     };
     let open = cli("run p.toml").with(config.clone());
-    assert_eq!((open.global.output(), open.global.inventory.len(), open.global.verbose), (Output::Json, 1, 2));
+    assert_eq!((open.global.output(), open.global.default_inventory.len()), (Output::Json, 1));
+    assert_eq!((open.global.inventory.len(), open.global.verbose), (0, 2));
     let Command::Run(args) = open.command else { panic!("not run") };
     assert_eq!((args.contact.forks, args.contact.user, args.drive.on_gate()), (Some(5), None, OnGate::Reject));
     assert_eq!(args.contact.default_user.as_deref(), Some("patch"), "weaker than the inventory's");

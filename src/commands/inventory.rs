@@ -23,24 +23,17 @@ pub(super) async fn inventory(context: &Context<'_>, command: InventoryCommand) 
 }
 
 fn loaded(context: &Context<'_>) -> Result<Inventory, CommandError> {
-    if !context.global.inventory.is_empty() {
-        return Ok(Inventory::load(&context.global.inventory)?);
+    let usual = std::path::PathBuf::from("inventory.toml");
+    let mut default = context.global.default_inventory.clone();
+    if default.is_empty() && usual.exists() {
+        default.push(usual);
     }
-    let usual = std::path::Path::new("inventory.toml");
-    if usual.exists() {
-        return Ok(Inventory::load(&[usual])?);
-    }
-    Err(CommandError::invalid("no inventory", "name one with -i; without it ./inventory.toml is read"))
+    Ok(crate::input::inventory_for(None, &context.global.inventory, &default)?)
 }
 
-fn hosts(
-    context: &Context<'_>,
-    pattern: Option<&str>,
-    contact: &Contact,
-) -> Result<Vec<Host>, CommandError> {
-    let inventory = loaded(context)?;
-    let pattern = pattern.or(context.global.limit.as_deref());
-    Ok(crate::input::hosts(&inventory, pattern, &super::run::overrides(context, contact, Vec::new()))?)
+fn hosts(context: &Context<'_>, pattern: Option<&str>, contact: &Contact) -> Result<Vec<Host>, CommandError> {
+    let limit = context.global.limit.as_deref();
+    Ok(crate::input::hosts(&loaded(context)?, pattern, limit, &contact.connect_as())?)
 }
 
 fn list(context: &Context<'_>, pattern: Option<&str>) -> Ended {

@@ -263,7 +263,7 @@ impl Context<'_> {
             let _ = write_document(&mut out, &document);
         } else {
             let text = match &error.input {
-                Some(errors) => crate::ui::input_errors(&self.err_look, errors),
+                Some(errors) => crate::ui::input_error::render(errors, self.err_look.colour()),
                 None => crate::ui::problems::errors(&self.err_look, &error.problems),
             };
             let _ = write_text(&mut io::stderr().lock(), &text);
@@ -298,6 +298,6 @@ pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { dir } => generate::man(context, &dir),
         Command::Schema { kind } => generate::schema(kind),
-        Command::Later(later) => Err(CommandError::invalid(later.refusal(), "`patchctl --help` lists what is built")),
+        Command::Later(_) => Err(CommandError::invalid("this is not built yet", "`patchctl --help` lists what is")),
     }
 }

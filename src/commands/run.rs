@@ -43,7 +43,8 @@ pub(super) fn checked(
 ) -> Result<Checked, CommandError> {
     let plan = crate::input::plan::load(path)?;
     let (playbooks, own) = drive::playbooks(plan.playbook_file())?;
-    let inventory = inventory(context, &plan)?;
+    let inventory =
+        crate::input::inventory_for(Some(&plan), &context.global.inventory, &context.global.default_inventory)?;
     let mut settings = put_together(context, &plan, &inventory, contact)?;
     if own.is_some() {
         settings.patch.playbook = own;
@@ -78,19 +79,6 @@ pub(super) fn overrides(context: &Context<'_>, contact: &Contact, playbooks: Vec
         default_private_key: contact.default_private_key.clone(),
         forks: contact.forks,
         playbooks,
-    }
-}
-
-fn inventory(context: &Context<'_>, plan: &LoadedPlan) -> Result<Inventory, CommandError> {
-    if !context.global.inventory.is_empty() {
-        return Ok(Inventory::load(&context.global.inventory)?);
-    }
-    match plan.inventory_path() {
-        Some(path) => Ok(Inventory::load(&[path])?),
-        None => Err(CommandError::invalid(
-            format!("{}: no inventory", plan.path().display()),
-            "name one in the plan (inventory = \"inventory.toml\"), or with -i",
-        )),
     }
 }
 

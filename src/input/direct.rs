@@ -1,34 +1,13 @@
-//! Hosts without a plan: for commands that take a pattern.
+//! Patterns over the hosts of a run that exists.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::assemble::{Overrides, resolve};
 use super::error::InputErrors;
-use super::inventory::Inventory;
 use super::patterns::{Names, Pattern};
 use super::source::Source;
 use crate::core::ids::HostIx;
 use crate::core::settings::Host;
-
-/// The hosts that a pattern from the command line means, with what the inventory says of them; no pattern: all.
-///
-/// # Errors
-/// When the pattern is broken, names what is not there, or means no host.
-pub fn hosts(inventory: &Inventory, pattern: Option<&str>, given: &Overrides) -> Result<Vec<Host>, InputErrors> {
-    let chosen = match pattern {
-        None => (0..inventory.hosts().len()).collect(),
-        Some(text) => {
-            let chosen = inventory.chosen("the pattern", text)?;
-            if chosen.is_empty() {
-                let source = Source::new("the pattern", text);
-                return Err(source.error(0..text.len(), format!("`{text}` matches no host")).into());
-            }
-            chosen
-        }
-    };
-    Ok(chosen.into_iter().filter_map(|ix| inventory.host(ix)).map(|host| resolve(host, given)).collect())
-}
 
 /// The places of those of a run's frozen hosts that `--limit` means; none given: all.
 ///

@@ -14,6 +14,7 @@ pub mod inventory;
 mod keys;
 mod nearest;
 mod packages;
+mod patch;
 pub mod patterns;
 pub mod plan;
 mod schema;
@@ -23,10 +24,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::{Overrides, settings};
+pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
 pub use config::Config;
-pub use direct::{among, hosts};
+pub use direct::among;
 pub use error::{InputError, InputErrors};
+pub use inventory::Inventory;
+pub use plan::{LoadedPlan, load as load_plan};
 pub use schema::{inventory_schema, plan_schema};
 
 /// Whether the text is a glob on names; the error is the rest of a sentence that begins with it.
