@@ -54,7 +54,7 @@ impl Lines {
             View::HostPhase { host, stage, phase } => {
                 (!self.live).then(|| format!("{stage}  {host}  {}", text::one_line(phase)))
             }
-            View::HostLog { host, line } => verbose.then(|| {
+            View::HostLog { host, line } => (verbose && !line.trim().is_empty()).then(|| {
                 let bar = look.symbol("│", "|");
                 look.paint(Tone::Dim, format!("  {host} {bar} {}", text::safe(line.trim_end())))
             }),
