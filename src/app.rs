@@ -39,7 +39,9 @@ pub fn run(args: Vec<OsString>) -> u8 {
         Ok(cli) => cli,
         Err(errors) => {
             let (err_look, problems) = (Look::stderr(ColorChoice::Auto), errors.problems());
-            return fail_early(&err_look, wants_json, &problems, || crate::ui::input_error::render(&errors, err_look.colour()));
+            return fail_early(&err_look, wants_json, &problems, || {
+                crate::ui::input_error::render(&errors, err_look.colour())
+            });
         }
     };
     let _terminal = TerminalGuard::save();
@@ -176,7 +178,15 @@ impl Wiring for App {
     async fn demo(&self, fail: Option<&str>) -> anyhow::Result<Box<dyn Fleet>> {
         let options = DemoOptions { fail: fail.map(str::to_owned).into_iter().collect(), ..DemoOptions::default() };
         let demo = Demo::start(&options).await.context("the demo's fleet cannot be started")?;
-        Ok(Box::new(DemoFleet { demo: tokio::sync::Mutex::new(None), plan: demo.plan_path().to_owned(), known_hosts: demo.known_hosts().to_owned(), state: demo.path().join("state") }.keeping(demo)))
+        Ok(Box::new(
+            DemoFleet {
+                demo: tokio::sync::Mutex::new(None),
+                plan: demo.plan_path().to_owned(),
+                known_hosts: demo.known_hosts().to_owned(),
+                state: demo.path().join("state"),
+            }
+            .keeping(demo),
+        ))
     }
 
     async fn question(&self, front: &Front, question: Question) -> Option<String> {

@@ -35,7 +35,9 @@ pub(super) struct Wishes {
 }
 
 /// Whom these playbooks' steps are run for: all built-ins, and the file that a plan names.
-pub(super) fn playbooks(extra: Option<&std::path::Path>) -> Result<(BTreeMap<PlaybookName, Playbook>, Option<PlaybookName>), CommandError> {
+pub(super) fn playbooks(
+    extra: Option<&std::path::Path>,
+) -> Result<(BTreeMap<PlaybookName, Playbook>, Option<PlaybookName>), CommandError> {
     let mut all = BTreeMap::new();
     for name in playbook::BUILT_IN {
         if let Some(loaded) = playbook::built_in(name) {
@@ -124,8 +126,7 @@ pub(super) async fn ask_only(
     let rollout = Rollout::new(Arc::new(settings));
     let mut run = Run { rollout, head: Head::EMPTY, store: Box::new(Nowhere), tap: None };
     let wishes = Wishes { reach: reach.clone(), ..Wishes::default() };
-    let options =
-        Options { ask_only: true, refresh, confirmed: false, ..options(context, &run.rollout, &wishes)? };
+    let options = Options { ask_only: true, refresh, confirmed: false, ..options(context, &run.rollout, &wishes)? };
     let world = world(context, reach, front, Box::new(NoLetters))?;
     let transport = Arc::clone(&world.transport);
     let result = engine::drive(&mut run, world, Arc::new(playbooks), options).await;

@@ -18,7 +18,9 @@ pub(super) async fn inventory(context: &Context<'_>, command: InventoryCommand) 
     match command {
         InventoryCommand::List(args) => list(context, args.pattern.as_deref()),
         InventoryCommand::Ping(args) => ping(context, args).await,
-        InventoryCommand::Graph(_) => Err(CommandError::invalid("`inventory graph` is not built yet", "use `inventory list`")),
+        InventoryCommand::Graph(_) => {
+            Err(CommandError::invalid("`inventory graph` is not built yet", "use `inventory list`"))
+        }
     }
 }
 
@@ -48,11 +50,7 @@ async fn ping(context: &Context<'_>, args: InventoryPingArgs) -> Ended {
     let chosen = hosts(context, args.pattern.as_deref(), &args.contact)?;
     let front = context.wiring.front(false);
     let at_a_time = args.contact.forks.map_or(AT_A_TIME, |forks| forks as usize);
-    let reach = Reach {
-        contact: args.contact,
-        accept_new_host_keys: args.accept_new_host_keys,
-        ..Reach::default()
-    };
+    let reach = Reach { contact: args.contact, accept_new_host_keys: args.accept_new_host_keys, ..Reach::default() };
     let transport = context.wiring.transport(&reach, &front);
     let answers = futures_util::stream::iter(chosen.into_iter().map(|host| {
         let transport = Arc::clone(&transport);

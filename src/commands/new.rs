@@ -54,10 +54,15 @@ pub(super) async fn new(context: &Context<'_>, args: NewArgs) -> Ended {
     };
     write(context, &path, &answers)?;
     context.say(&format!("{} is written.", path.display()));
-    let now = choice(context, &front, "Run it now?", &[
-        ("no", "look at it first; `patchctl run` asks again before it changes anything"),
-        ("yes", "resolve the hosts of the first stage, show the transactions, ask once more"),
-    ]);
+    let now = choice(
+        context,
+        &front,
+        "Run it now?",
+        &[
+            ("no", "look at it first; `patchctl run` asks again before it changes anything"),
+            ("yes", "resolve the hosts of the first stage, show the transactions, ask once more"),
+        ],
+    );
     if now.await.as_deref() != Some("yes") {
         context.say(&format!("Next: patchctl plan {0}, then patchctl run {0}", path.display()));
         return Ok(0);
@@ -101,10 +106,15 @@ async fn asked(context: &Context<'_>, front: &Front, args: &NewArgs) -> Result<O
         return Ok(None);
     };
     let Some(patch) = what(context, front, &loaded, &uat, args).await? else { return Ok(None) };
-    let gates = choice(context, front, "Who decides?", &[
-        ("both", "a person approves the first stage, and the last one too"),
-        ("first", "a person approves the first stage; the last one is kept when it went well"),
-    ]);
+    let gates = choice(
+        context,
+        front,
+        "Who decides?",
+        &[
+            ("both", "a person approves the first stage, and the last one too"),
+            ("first", "a person approves the first stage; the last one is kept when it went well"),
+        ],
+    );
     let Some(gates) = gates.await else { return Ok(None) };
     Ok(Some(Answers { inventory, uat, prod, patch, gates: gates == "both" }))
 }
@@ -141,13 +151,18 @@ async fn what(
     uat: &str,
     args: &NewArgs,
 ) -> Result<Option<Patch>, CommandError> {
-    let picked = choice(context, front, "What to patch?", &[
-        ("offered", "ask the first hosts what they could be patched with, and choose"),
-        ("packages", "packages that you name"),
-        ("security", "every pending security update"),
-        ("all", "every pending update"),
-        ("approved", "a file with an approved list"),
-    ]);
+    let picked = choice(
+        context,
+        front,
+        "What to patch?",
+        &[
+            ("offered", "ask the first hosts what they could be patched with, and choose"),
+            ("packages", "packages that you name"),
+            ("security", "every pending security update"),
+            ("all", "every pending update"),
+            ("approved", "a file with an approved list"),
+        ],
+    );
     match picked.await.as_deref() {
         None => Ok(None),
         Some("security") => Ok(Some(Patch::Security)),
@@ -178,8 +193,7 @@ async fn offered(
     let settings = super::run::put_together(context, &plan, inventory, &args.contact)?;
     let (playbooks, _) = super::drive::playbooks(None)?;
     let reach = super::Reach { contact: args.contact.clone(), ..super::Reach::default() };
-    let rollout =
-        super::drive::ask_only(context, super::plan::all_at_once(settings), playbooks, &reach, true).await?;
+    let rollout = super::drive::ask_only(context, super::plan::all_at_once(settings), playbooks, &reach, true).await?;
     let mut offers = std::collections::BTreeMap::<String, usize>::new();
     for host in &rollout.settings().stages[0].hosts {
         for op in rollout.ops(*host) {
@@ -200,7 +214,8 @@ async fn offered(
     let prompt = "Which (space marks, enter ends)".to_owned();
     let chosen = context.wiring.question(front, Question::Several { prompt, choices }).await;
     let names = chosen.unwrap_or_default();
-    let names: Vec<String> = names.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    let names: Vec<String> =
+        names.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
     Ok((!names.is_empty()).then_some(Patch::Packages(names)))
 }
 
@@ -225,7 +240,8 @@ fn plan_text(path: &Path, answers: &Answers) -> String {
     // The plan names its inventory relative to itself.
     let folder = path.parent().unwrap_or(Path::new(""));
     let inventory = answers.inventory.strip_prefix(folder).unwrap_or(&answers.inventory);
-    let inventory = if inventory.is_relative() && folder.components().next().is_some() && inventory == answers.inventory {
+    let inventory = if inventory.is_relative() && folder.components().next().is_some() && inventory == answers.inventory
+    {
         std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned())
     } else {
         inventory.to_owned()

@@ -53,11 +53,8 @@ fn keep(path: &Path, document: &PlanDocument) -> Result<(), CommandError> {
 pub(super) fn check(context: &Context<'_>, path: &Path) -> Ended {
     let checked = checked(context, path, &Contact::default())?;
     let settings = &checked.settings;
-    let stages: Vec<String> = settings
-        .stages
-        .iter()
-        .map(|stage| format!("{} ({} hosts)", stage.name, stage.hosts.len()))
-        .collect();
+    let stages: Vec<String> =
+        settings.stages.iter().map(|stage| format!("{} ({} hosts)", stage.name, stage.hosts.len())).collect();
     let document = serde_json::json!({
         "schema": 1,
         "outcome": "complete",

@@ -54,9 +54,12 @@ fn show(context: &Context<'_>, name: &str) -> Ended {
     };
     let mut document = summary(&playbook);
     document["library"] = serde_json::json!(&*playbook.library);
-    document["scripts"] = playbook.steps.iter().map(|(step, script)| {
-        (step.as_str().to_owned(), serde_json::json!(&*script.text))
-    }).collect::<serde_json::Map<_, _>>().into();
+    document["scripts"] = playbook
+        .steps
+        .iter()
+        .map(|(step, script)| (step.as_str().to_owned(), serde_json::json!(&*script.text)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     context.print(&document, |_| text(&playbook, context.global.verbose > 0))?;
     Ok(0)
 }

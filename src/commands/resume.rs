@@ -9,11 +9,7 @@ use crate::ports::state::{Loaded, Runs};
 
 pub(super) async fn resume(context: &Context<'_>, args: ResumeArgs) -> Ended {
     let runs = context.runs()?;
-    let reach = Reach {
-        contact: args.contact,
-        non_interactive: args.drive.non_interactive,
-        ..Reach::default()
-    };
+    let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
     let wishes = Wishes { drive: args.drive, reach, retry: args.failed, confirmed: false };
     match &args.run {
         Some(word) => one(context, runs.as_ref(), &runs.find(word)?, wishes).await,
@@ -27,9 +23,8 @@ async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes
     if loaded.rollout.is_finished() && !wishes.retry {
         drop(held);
         context.say(&format!("run {run} is finished; this is its result"));
-        return super::report::report(context, run.as_str()).map(|_| {
-            crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code()
-        });
+        return super::report::report(context, run.as_str())
+            .map(|_| crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code());
     }
     tell_edits(context, &loaded);
     drive::drive(context, loaded, held, wishes).await

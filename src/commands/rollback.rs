@@ -33,11 +33,8 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
     let settings = undo_settings(context, &loaded.rollout, &of, &args, reason)?;
     let playbooks: BTreeMap<_, _> = serde_json::from_str(&loaded.frozen.playbooks)
         .map_err(|error| anyhow::anyhow!("the playbooks of run {of} cannot be read: {error}"))?;
-    let reach = Reach {
-        contact: args.contact.clone(),
-        non_interactive: args.drive.non_interactive,
-        ..Reach::default()
-    };
+    let reach =
+        Reach { contact: args.contact.clone(), non_interactive: args.drive.non_interactive, ..Reach::default() };
     if args.dry_run {
         let rollout = drive::ask_only(context, super::plan::all_at_once(settings), playbooks, &reach, false).await?;
         let document = report::plan_document(&rollout);
@@ -113,7 +110,8 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>, CommandError> {
     }
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let glob = Glob::new(pattern).map_err(|e| CommandError::invalid(format!("--packages: {e}"), "such as 'libssl*'"))?;
+        let glob =
+            Glob::new(pattern).map_err(|e| CommandError::invalid(format!("--packages: {e}"), "such as 'libssl*'"))?;
         set.add(glob);
     }
     let set = set.build().map_err(|e| CommandError::invalid(format!("--packages: {e}"), "such as 'libssl*'"))?;

@@ -20,11 +20,7 @@ pub(super) struct Checked {
 
 pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
     let checked = checked(context, &args.plan, &args.contact)?;
-    let reach = Reach {
-        contact: args.contact,
-        non_interactive: args.drive.non_interactive,
-        ..Reach::default()
-    };
+    let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
     start(context, context.runs()?.as_ref(), checked, Wishes { drive: args.drive, reach, ..Wishes::default() }).await
 }
 

@@ -12,7 +12,9 @@ pub(super) fn status(context: &Context<'_>, args: &StatusArgs) -> Ended {
     let loaded = runs.load(&run)?;
     let driven = if loaded.driven { Driven::Yes } else { Driven::No };
     let document = report::document(&loaded.rollout, loaded.head.digest, context.wiring.clock().now(), driven);
-    context.print(&document, |look| format!("{}{}", crate::ui::result::result(look, &document), evidence(context, &loaded)))?;
+    context.print(&document, |look| {
+        format!("{}{}", crate::ui::result::result(look, &document), evidence(context, &loaded))
+    })?;
     Ok(if args.exit_code { document.exit_code } else { 0 })
 }
 

@@ -259,9 +259,11 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
         line.push_str(&format!(", opens {}", look.time(opens.0)));
     }
     if let Some(until) = waiting.until {
-        line.push_str(&format!(", until {}", look.time(until.0)));
+        line.push_str(&format!(", to be decided by {}", look.time(until.0)));
     }
-    let mut out = format!("  {line}; go on with\n");
+    let mut out = String::new();
+    indented(&mut out, look, 2, &line);
+    out.push_str("  go on with\n");
     out.push_str(&format!("    {}\n", look.paint(Tone::Accent, text::one_line(&waiting.command))));
     out
 }

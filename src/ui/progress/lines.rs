@@ -54,7 +54,7 @@ impl Lines {
             View::HostPhase { host, stage, phase } => {
                 (!self.live).then(|| format!("{stage}  {host}  {}", text::one_line(phase)))
             }
-            View::HostLog { host, line } => verbose.then(|| {
+            View::HostLog { host, line } => (verbose && !line.trim().is_empty()).then(|| {
                 let bar = look.symbol("│", "|");
                 look.paint(Tone::Dim, format!("  {host} {bar} {}", text::safe(line.trim_end())))
             }),
@@ -112,10 +112,16 @@ impl Lines {
         };
         let took = text::duration(u64::try_from(end.took.as_millis()).unwrap_or(u64::MAX));
         let took = if end.took.is_zero() { String::new() } else { format!("  {}", look.paint(Tone::Dim, took)) };
-        let detail = text::one_line(end.detail);
+        let mut detail = text::one_line(end.detail);
+        let reason = reason_words(reason);
+        if let (false, Some(width)) = (end.bad, look.width().filter(|_| self.live)) {
+            // What went well stays on one line.
+            let used = 2 + text::width(stage.as_str()) + 2 + text::width(host.as_str()) + 2 + reason.len() + 2 + 8;
+            detail = text::cut(&detail, width.saturating_sub(used), look.ellipsis());
+        }
         let detail = if detail.is_empty() { detail } else { format!("  {detail}") };
         let stage = look.paint(Tone::Dim, stage);
-        format!("{mark} {stage}  {host}  {}{detail}{took}", look.paint(tone, reason_words(reason)))
+        format!("{mark} {stage}  {host}  {}{detail}{took}", look.paint(tone, reason))
     }
 }
 
