@@ -1,6 +1,6 @@
 //! The command line, parsed and nothing more.
 //!
-//! Everything that [CONTRACT](self) promises has its name here. What this version does not do yet is hidden from the
+//! Every command and flag that is promised has its name here. What this version does not do yet is hidden from the
 //! help and refused by name, so that no script relies on a flag that does nothing.
 
 mod args;

@@ -7,7 +7,8 @@ use super::Global;
 /// The folder that runs are kept in: `--state-dir` or `PATCHCTL_STATE_DIR`, else `/var/lib/patchctl` for root, else
 /// `$XDG_STATE_HOME/patchctl`, else `~/.local/state/patchctl`. None where there is not even a home folder.
 pub fn state_dir(global: &Global) -> Option<PathBuf> {
-    if let Some(given) = &global.state_dir {
+    // A variable that is set to nothing is not set.
+    if let Some(given) = global.state_dir.as_ref().filter(|given| !given.as_os_str().is_empty()) {
         return Some(given.clone());
     }
     let xdg = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
