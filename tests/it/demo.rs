@@ -270,3 +270,60 @@ async fn a_host_that_the_demo_does_not_have() {
         "the demo has no host \"web-01\"; it has uat-01, uat-02, prod-01, prod-02, prod-03, prod-04"
     );
 }
+
+/// A step's script as it reaches a host: prelude, library, steps, the line that runs them.
+fn playbook_script(steps: &[&str]) -> Option<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+    let mut script = std::fs::read_to_string(folder.join("prelude.sh")).ok()?;
+    for part in std::iter::once("lib").chain(steps.iter().copied()) {
+        script.push_str(&std::fs::read_to_string(folder.join(format!("release/{part}.sh"))).unwrap());
+    }
+    script.push_str(&format!("run_steps {}\n", steps.join(" ")));
+    Some(script)
+}
+
+/// Runs steps over SSH with the variables of the demo's plan; gives back their records.
+async fn playbook_steps(ssh: &Handle<Client>, releases: &str, steps: &[&str]) -> Option<Ended> {
+    let script = playbook_script(steps)?;
+    let command = format!(
+        "cat >script; IN=$HOME/in OUT=$HOME/out STASH=$HOME/stash RUN=R1 VAR_SOURCE='{releases}' VAR_ROOT=apps \
+         VAR_CHECK=bin/check sh script </dev/null"
+    );
+    Some(exec(ssh, &command, script.as_bytes()).await)
+}
+
+#[tokio::test]
+async fn the_release_playbook_patches_its_hosts_and_takes_it_back_where_the_check_fails() {
+    let demo = start(&["prod-03"]).await;
+    let releases = demo.path().join("releases").to_str().unwrap().to_owned();
+    for (name, fails) in [("uat-01", false), ("prod-03", true)] {
+        let ssh = login(&demo, name).await;
+        let prepare = "mkdir in out; printf 'shop\\t2.4.1\\n' >in/packages";
+        assert_eq!(exec(&ssh, prepare, b"").await.code, Some(0));
+        let run = async |steps: &[&str]| playbook_steps(&ssh, &releases, steps).await;
+        let Some(planned) = run(&["detect", "refresh", "inspect", "resolve", "preflight"]).await else {
+            eprintln!("skipped: no prelude here");
+            return;
+        };
+        assert_eq!(planned.code, Some(0), "{}", planned.text());
+        assert!(planned.text().contains(&format!("op\tupgrade\tshop\tall\t2.4.0\t2.4.1\t{releases}\t0\n")));
+        exec(&ssh, "printf 'upgrade\\tshop\\tall\\t2.4.0\\t2.4.1\\n' >in/transaction", b"").await;
+        for job in [&["baseline", "stash"][..], &["apply"]] {
+            let done = run(job).await.unwrap();
+            assert_eq!(done.code, Some(0), "{}", done.text());
+        }
+        let verified = run(&["verify"]).await.unwrap();
+        assert_eq!(verified.code, Some(u32::from(fails)), "{}", verified.text());
+        let refused = "problem\tcheck\tshop 2.4.1: bin/check ended with 1: shop 2.4.1: the orders of release 2.4.0 cannot be \
+                       opened\t\n";
+        assert_eq!(verified.text().contains(refused), fails, "{}", verified.text());
+        let version = "apps/shop/current/bin/shop --version";
+        assert_eq!(exec(&ssh, version, b"").await.text(), "shop 2.4.1");
+        let back = run(&["rollback"]).await.unwrap();
+        assert_eq!(back.code, Some(0), "{}", back.text());
+        let compared = run(&["compare"]).await.unwrap();
+        assert!(compared.code == Some(0) && !compared.text().contains("diff\t"), "{}", compared.text());
+        assert_eq!(exec(&ssh, version, b"").await.text(), "shop 2.4.0");
+    }
+    demo.stop().await;
+}
