@@ -22,13 +22,18 @@ exec 1>&2
 TAB=$(printf '\t')
 PROBLEMS=0
 
+# What is not UTF-8 is left out: a record must be text, whatever a package's script or a file's name is.
+utf8() {
+    if command -v iconv >/dev/null; then iconv -c -f UTF-8 -t UTF-8 2>/dev/null; else tr -c '[:print:]\t\n' '?'; fi
+}
+
 # Values without a control character, and not endless. Forks only where it must.
 clean() { # VALUE -> $CLEAN
     CLEAN=$1
-    case $CLEAN in
-        *[[:cntrl:]]*) CLEAN=$(printf '%s' "$CLEAN" | tr '[:cntrl:]' ' ') ;;
-    esac
     [ "${#CLEAN}" -le 2000 ] || CLEAN=$(printf '%.2000s' "$CLEAN")
+    case $CLEAN in
+        *[!\ -~]*) CLEAN=$(printf '%s' "$CLEAN" | tr '[:cntrl:]' ' ' | utf8) ;;
+    esac
 }
 
 rec() { # KIND FIELD...
@@ -147,10 +152,11 @@ lock_holder() { # FILE -> $HOLDER_PID $HOLDER_COMMAND
     return 1
 }
 
+# Cut short: arguments are none of our business.
 process_name() { # PID
     process_line=$(tr '\000' ' ' <"/proc/$1/cmdline" 2>/dev/null)
     [ -n "$process_line" ] || process_line=$(cat "/proc/$1/comm" 2>/dev/null)
-    printf '%.200s' "${process_line% }"
+    printf '%.80s' "${process_line% }"
 }
 
 # Waits until nobody holds any of the locks. Ends 1, with HOLDER_* and $HOLDER_FILE set, when the time is up.

@@ -83,7 +83,7 @@ apply_record() {
 
 apply_judge() {
     installed_now "$WORK/transaction" >"$WORK/now"
-    [ ! -s "$WORK/now" ] || report_rows pkg "$WORK/now"
+    report_rows pkg "$WORK/now"
     not_reached "$WORK/transaction" >"$WORK/not.reached"
     apply_words=$(failing_words "$STASH/apply.log" 2>/dev/null)
     if [ -s "$WORK/not.reached" ] || interrupted; then

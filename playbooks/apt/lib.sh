@@ -348,7 +348,15 @@ newest_kernel() {
 
 # Rows of a file as records of one kind: one awk instead of a loop.
 report_rows() { # KIND FILE
-    awk -v kind="$1" '{ gsub(/[\001-\010\013-\037\177]/, " "); print kind "\t" $0 }' "$2" >&3
+    [ -s "$2" ] || return 0
+    awk -v kind="$1" '{ gsub(/[\001-\010\013-\037\177]/, " "); print kind "\t" $0 }' "$2" | utf8 >&3
+}
+
+# Later stages are held to what is installed here, changed or not.
+report_installed() {
+    is_one "${WANT_INSTALLED:-0}" || return 0
+    awk -F '\t' '$6 == "installed" { print $1 "\t" $2 "\t" $3 }' "$WORK/state" >"$WORK/installed.rows"
+    report_rows installed "$WORK/installed.rows"
 }
 
 # --- old packages ------------------------------------------------------------------------------------------------
@@ -518,7 +526,7 @@ logged() { # LOG COMMAND...
     show_command "$@"
     : >"$logged_file"
     # It looks again by itself where the filesystem cannot tell it of changes.
-    tail -n +1 -s 0.1 -f "$logged_file" 3>&- &
+    tail -n +1 -s 0.1 --pid=$$ -f "$logged_file" 3>&- &
     logged_tail=$!
     "$@" >>"$logged_file" 2>&1
     logged_status=$?

@@ -171,7 +171,7 @@ stash_manifest() {
 
 stash_report() {
     awk -F '\t' '{ print $1 "\t" $2 "\t" $3 "\tstashed\t" $4 "\t" $5 }' "$STASH/manifest" >"$WORK/stashed"
-    [ ! -s "$WORK/stashed" ] || report_rows old "$WORK/stashed"
+    report_rows old "$WORK/stashed"
 }
 
 # --- building a package from what is installed -------------------------------------------------------------------

@@ -489,6 +489,7 @@ fn report(records: &Records, log: &[u8], failed: bool) -> StepReport {
         old: records.old.clone(),
         services: latest(&records.services),
         reboot: records.reboot.clone(),
+        checks: records.checks.clone(),
         differences: records.differences.clone(),
         conflicts: records.conflicts.clone(),
         installed: None,
