@@ -81,7 +81,7 @@ impl<'a> Exchange<'a> {
                 Frame::Records(at, bytes) => gathered.records(at, bytes, *listener)?,
                 Frame::File(name, bytes) => gathered.file(name, bytes)?,
                 Frame::FilesCut => {
-                    listener.notice("the step left more than 4 MiB of files; the rest stays on the host")
+                    listener.notice("the step left more than 4 MiB of files; the rest stays on the host");
                 }
                 Frame::Beat => {}
                 Frame::End(code, boot) => *end = Some(End::Done { code, boot: boot.to_owned() }),
@@ -187,8 +187,7 @@ impl Stderr {
                 self.keep_noise(&noise);
                 self.began = true;
             } else {
-                let certain = self.pending.len().saturating_sub(self.needle.len());
-                let noise: Vec<u8> = self.pending.drain(..certain).collect();
+                let noise: Vec<u8> = self.pending.drain(..self.certain()).collect();
                 self.keep_noise(&noise);
                 return Vec::new();
             }
@@ -198,8 +197,14 @@ impl Stderr {
             self.pending.truncate(at);
             return std::mem::take(&mut self.pending);
         }
-        let certain = self.pending.len().saturating_sub(self.needle.len());
-        self.pending.drain(..certain).collect()
+        self.pending.drain(..self.certain()).collect()
+    }
+
+    /// How much of what is pending cannot be the beginning of our line.
+    fn certain(&self) -> usize {
+        let (text, most) = (&self.pending, self.pending.len().min(self.needle.len() - 1));
+        let held = (1..=most).rev().find(|n| text.ends_with(&self.needle[..*n])).unwrap_or(0);
+        text.len() - held
     }
 
     fn finish(&mut self) -> Vec<u8> {

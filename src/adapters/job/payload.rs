@@ -12,7 +12,20 @@ const LAST_LINE: &str = "# patchctl: end of the step";
 
 /// Names that are set for every step and are not a parameter's to set.
 const RESERVED: [&str; 15] = [
-    "CLAIMED_BY", "ENV", "HOME", "IFS", "IN", "LANG", "LC_ALL", "OUT", "PATH", "PS4", "PWD", "RECORDS", "STASH", "STATE",
+    "CLAIMED_BY",
+    "ENV",
+    "HOME",
+    "IFS",
+    "IN",
+    "LANG",
+    "LC_ALL",
+    "OUT",
+    "PATH",
+    "PS4",
+    "PWD",
+    "RECORDS",
+    "STASH",
+    "STATE",
     "TMPDIR",
 ];
 

@@ -84,7 +84,8 @@ impl TerminalSecrets {
         let _aside = Aside::new(Arc::clone(&self.prompter.display));
         command::first_line(command, None).await.map_err(|error| {
             let name = if kind == ErrorKind::Become { "become_password_command" } else { "password_command" };
-            Problem::new(kind, format!("{name} {error}")).hint("try the command by hand; it must print the password on its first line")
+            Problem::new(kind, format!("{name} {error}"))
+                .hint("try the command by hand; it must print the password on its first line")
         })
     }
 }

@@ -241,3 +241,7 @@ fn append(file: &Path, line: &str) -> std::io::Result<()> {
     file.write_all(format!("{begin}{line}").as_bytes())?;
     file.sync_data()
 }
+
+#[cfg(test)]
+#[path = "known_hosts_tests.rs"]
+mod tests;

@@ -1,0 +1,8 @@
+//! The SSH adapter against servers in this process that run the real shell, and against hostile ones.
+
+mod connections;
+mod fixture;
+mod jobs;
+mod memory;
+mod server;
+mod steps;
