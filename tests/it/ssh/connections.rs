@@ -234,6 +234,65 @@ async fn the_known_kind_of_host_key_is_asked_for_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_of_users() {
+    let home = Home::new();
+    let authority = home.path("ca");
+    write_key(&authority, &new_key(Algorithm::Ed25519));
+    let public = home.path(".ssh/id_ed25519.pub");
+    std::fs::write(&public, home.key.public_key().to_openssh().unwrap()).unwrap();
+    keygen(&["-q", "-s", authority.to_str().unwrap(), "-I", "me", "-n", "me", public.to_str().unwrap()]);
+    let signer = russh::keys::load_secret_key(&authority, None).unwrap().public_key().clone();
+    let server = home
+        .server(|setup| {
+            setup.authorized = Vec::new();
+            setup.user_authority = Some(signer);
+        })
+        .await;
+    ping(&home, &server, Person::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_of_hosts() {
+    let home = Home::new();
+    let authority = home.path("ca");
+    write_key(&authority, &new_key(Algorithm::Ed25519));
+    let signer = russh::keys::load_secret_key(&authority, None).unwrap().public_key().to_openssh().unwrap();
+    let stranger = new_key(Algorithm::Ed25519).public_key().to_openssh().unwrap();
+    for (principal, trusted, options, expected) in [
+        ("127.0.0.1", &signer, &["-h"][..], None),
+        ("other.example", &signer, &["-h"][..], Some("is for other names")),
+        ("127.0.0.1", &stranger, &["-h"][..], Some("not signed by an authority")),
+        ("127.0.0.1", &signer, &["-h", "-V", "20200101:20200102"][..], Some("has expired")),
+        ("127.0.0.1", &signer, &[][..], Some("is not for a host")),
+    ] {
+        let host_key = new_key(Algorithm::Ed25519);
+        let public = home.path("host.pub");
+        std::fs::write(&public, host_key.public_key().to_openssh().unwrap()).unwrap();
+        let mut arguments = vec!["-q", "-s", authority.to_str().unwrap(), "-I", "a host", "-n", principal];
+        arguments.extend(options);
+        arguments.push(public.to_str().unwrap());
+        keygen(&arguments);
+        let certificate = russh::keys::load_openssh_certificate(home.path("host-cert.pub")).unwrap();
+        let server = home
+            .server(|setup| {
+                setup.host_keys = vec![host_key];
+                setup.host_certificates = vec![certificate];
+            })
+            .await;
+        home.forget_hosts();
+        home.know(&format!("@cert-authority [127.0.0.1]:* {trusted}"));
+        match (ping(&home, &server, Person::default()).await, expected) {
+            (Ok(_), None) => {}
+            (Err(problem), Some(expected)) => {
+                assert_eq!(problem.kind, ErrorKind::HostKey);
+                assert!(problem.message.contains(expected), "{}", problem.message);
+            }
+            (result, _) => panic!("{principal} {options:?}: {result:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hosts_that_do_not_answer() {
     let mut home = Home::new();
     home.options.connect_timeout = Some(Duration::from_secs(1));

@@ -3,6 +3,7 @@
 mod connections;
 mod fixture;
 mod jobs;
+mod lab;
 mod memory;
 mod server;
 mod steps;

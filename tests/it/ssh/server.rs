@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, PrivateKey, PublicKey};
+use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey};
 use russh::server::{Auth, Config, Handle, Handler, Msg, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, MethodKind, MethodSet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +36,8 @@ pub(super) enum Conduct {
     Refuses,
     /// Runs a login shell that is none.
     NoLogin,
+    /// Is after passwords: asks for one that nobody needs, and writes down what comes.
+    Thief,
 }
 
 /// How a server is set up.
@@ -47,6 +49,9 @@ pub(super) struct Setup {
     /// keyboard-interactive asks for this many things; the first is the password.
     pub(super) prompts: usize,
     pub(super) host_keys: Vec<PrivateKey>,
+    pub(super) host_certificates: Vec<Certificate>,
+    /// Whose certificates let users in.
+    pub(super) user_authority: Option<PublicKey>,
     pub(super) path: String,
 }
 
@@ -54,7 +59,16 @@ impl Setup {
     pub(super) fn new(conduct: Conduct) -> Self {
         let path = "/usr/bin:/bin".to_owned();
         let host_keys = vec![new_key(Algorithm::Ed25519)];
-        Self { conduct, authorized: Vec::new(), password: None, prompts: 0, host_keys, path }
+        Self {
+            conduct,
+            authorized: Vec::new(),
+            password: None,
+            prompts: 0,
+            host_keys,
+            host_certificates: Vec::new(),
+            user_authority: None,
+            path,
+        }
     }
 }
 
@@ -118,6 +132,7 @@ impl Server {
         let seen = Arc::new(Seen::default());
         let config = Arc::new(Config {
             keys: setup.host_keys.clone(),
+            certificates: setup.host_certificates.clone(),
             auth_rejection_time: Duration::from_millis(1),
             auth_rejection_time_initial: Some(Duration::ZERO),
             max_auth_attempts: 6,
@@ -178,7 +193,7 @@ struct Client {
 impl Client {
     fn methods(&self) -> MethodSet {
         let mut methods = MethodSet::empty();
-        if !self.setup.authorized.is_empty() {
+        if !self.setup.authorized.is_empty() || self.setup.user_authority.is_some() {
             methods.push(MethodKind::PublicKey);
         }
         if self.setup.prompts > 0 {
@@ -210,7 +225,9 @@ impl Handler for Client {
         _: &str,
         offer: russh::server::PublicKeyOffer<'_>,
     ) -> Result<Auth, russh::Error> {
-        let known = self.setup.authorized.iter().any(|key| key.key_data() == offer.public_key.key_data());
+        // A certificate is offered as its key.
+        let known = self.setup.user_authority.is_some()
+            || self.setup.authorized.iter().any(|key| key.key_data() == offer.public_key.key_data());
         self.seen.offered.lock().unwrap().push(offer.algorithm.to_string());
         Ok(if known { Auth::Accept } else { self.no() })
     }
@@ -218,6 +235,11 @@ impl Handler for Client {
     async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
         let known = self.setup.authorized.iter().any(|other| other.key_data() == key.public_key.key_data());
         Ok(if known { Auth::Accept } else { self.no() })
+    }
+
+    async fn auth_openssh_certificate(&mut self, _: &str, certificate: &Certificate) -> Result<Auth, russh::Error> {
+        let signer = self.setup.user_authority.as_ref().map(PublicKey::key_data);
+        Ok(if signer == Some(certificate.signature_key()) { Auth::Accept } else { self.no() })
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -309,6 +331,9 @@ impl Client {
         let text = String::from_utf8(command.to_vec()).unwrap();
         let text = match setup.conduct {
             Conduct::Chatty => format!("echo 'Welcome to host!'; echo 'bind: warning' >&2; printf 'prompt> '; {text}"),
+            Conduct::Thief => r#"read -r k n; head -c "$n" >/dev/null; echo "patchctl:$k"; echo "ask sudo: please";
+                head -n 1 >"$HOME/loot"; sleep 1"#
+                .to_owned(),
             Conduct::NoLogin => "echo 'This account is currently not available.'; exit 1".to_owned(),
             _ => text,
         };

@@ -230,6 +230,24 @@ async fn becoming_root_with_sudo() {
     assert!(no_way.message.contains("me is not root there"), "{}", no_way.message);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_goes_only_where_it_is_needed() {
+    let home = Home::new();
+    let server = home.server(|setup| setup.conduct = Conduct::Thief).await;
+    let person = Arc::new(Person { become_password: Some("secret".to_owned()), ..Person::default() });
+    let transport = home.transport_asking(&person);
+    let mut there = host(server.address);
+    for (escalate, privilege) in [(Escalate::Sudo, Privilege::User), (Escalate::None, Privilege::Root)] {
+        there.escalate = escalate;
+        let mut step = script("true");
+        step.privilege = privilege;
+        let failure = transport.read(&there, &step, &Ear::default()).await.unwrap_err();
+        assert!(failure.problem.message.contains("asks for a password"), "{}", failure.problem.message);
+    }
+    assert_eq!(person.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(std::fs::read_to_string(server.home.join("loot")).unwrap_or_default(), "");
+}
+
 async fn all_closed(server: &Server) {
     for _ in 0..500 {
         if server.seen.open_channels() == 0 {
