@@ -1,5 +1,7 @@
-//! Parses the command line, calls the library, returns the exit code.
+//! Hands the arguments to the library and ends the process with its exit code.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(patchctl::app::run(std::env::args_os().collect()))
 }

@@ -273,6 +273,39 @@ pub enum Event {
     Finished,
 }
 
+impl Event {
+    /// The kinds, as records name them.
+    pub const KINDS: &[&str] = &[
+        "run_started",
+        "driven",
+        "transaction",
+        "installed",
+        "stage_opened",
+        "stage_resolved",
+        "confirming",
+        "confirmed",
+        "declined",
+        "gate_opened",
+        "decided",
+        "approval_lapsed",
+        "wave_started",
+        "wave_ended",
+        "gate_passed",
+        "exceeded",
+        "undo_started",
+        "closing_started",
+        "stage_ended",
+        "step_started",
+        "step_ended",
+        "retried",
+        "draining",
+        "paused",
+        "tail_cut",
+        "noted",
+        "finished",
+    ];
+}
+
 /// Why a process left a run that is not finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

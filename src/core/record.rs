@@ -118,6 +118,24 @@ impl Head {
     }
 }
 
+/// The JSON schema of the journal's lines, which `--output jsonl` prints as they are written.
+pub fn schema() -> serde_json::Value {
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "patchctl event",
+        "description": "One record of a run. `event` names its kind; the other fields belong to that kind.",
+        "type": "object",
+        "required": ["v", "seq", "prev", "at", "event"],
+        "properties": {
+            "v": { "const": JOURNAL_VERSION, "description": "the version of this form" },
+            "seq": { "type": "integer", "minimum": 0, "description": "from 0, without gaps" },
+            "prev": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "the hash of the line before" },
+            "at": { "type": "string", "format": "date-time" },
+            "event": { "enum": Event::KINDS },
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -103,7 +103,12 @@ pub struct Run {
     pub head: Head,
     /// Its folder.
     pub store: Box<dyn Store>,
+    /// Gets each record once it is on the disk.
+    pub tap: Option<Tap>,
 }
+
+/// Gets records as they are written.
+pub type Tap = Box<dyn FnMut(&str) + Send>;
 
 impl Run {
     /// Journals events (they are on the disk then) and applies them.
@@ -113,6 +118,9 @@ impl Run {
     pub fn commit(&mut self, events: &[Event], now: Timestamp) -> Result<(), EngineError> {
         let lines = events.iter().map(|event| self.head.write(now, event)).collect::<Result<Vec<_>, _>>()?;
         self.store.append(&lines).map_err(EngineError::Journal)?;
+        if let Some(tap) = &mut self.tap {
+            lines.iter().for_each(|line| tap(line));
+        }
         for event in events {
             self.rollout.apply(event, now)?;
         }
@@ -227,13 +235,10 @@ impl Driver<'_> {
 
     fn ask_to_begin(&mut self) {
         let approver = Arc::clone(&self.world.approver);
-        let display = Arc::clone(&self.world.display);
         let by = self.options.person.clone();
         let (about, question) = show::before_first_change(&self.run.rollout);
         let handle = self.tasks.spawn(async move {
-            display.suspend();
             let answer = approver.confirm(&about, &question).await;
-            display.resume();
             let yes = match answer {
                 Confirmation::Yes => true,
                 Confirmation::No => false,
@@ -258,13 +263,11 @@ impl Driver<'_> {
             self.tasks.spawn(async move { Outcome::Input(slot, Box::new(input), Vec::new()) });
             return;
         }
-        let (approver, display) = (Arc::clone(&self.world.approver), Arc::clone(&self.world.display));
+        let approver = Arc::clone(&self.world.approver);
         let (by, on_gate) = (self.options.person.clone(), self.options.on_gate);
         let handle = self.tasks.spawn(async move {
             let Some(question) = question else { return Outcome::Nothing(slot) };
-            display.suspend();
             let answer = approver.ask(&question).await;
-            display.resume();
             let input = match answer {
                 GateAnswer::Approve { reason } => decided(Verdict::Approved, reason, How::Prompt, &by),
                 GateAnswer::Reject { reason } => decided(Verdict::Rejected, reason, How::Prompt, &by),
@@ -378,9 +381,6 @@ impl Driver<'_> {
             decided = Some(rollout.settings().stages[stage.at()].name.clone());
             false
         });
-        if decided.is_some() {
-            self.world.display.resume();
-        }
         decided
     }
 

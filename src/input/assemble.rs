@@ -13,6 +13,19 @@ use super::table::At;
 use crate::core::ids::{ChangeId, HostIx, PlaybookName, RunId};
 use crate::core::settings::{Escalate, Host, Person, RunKind, SETTINGS_VERSION, Settings, Stage};
 
+/// How to log in, where the command line or the configuration says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConnectAs {
+    /// `--user`: holds over the inventory's.
+    pub user: Option<String>,
+    /// The configuration's user: for hosts whose inventory names none.
+    pub default_user: Option<String>,
+    /// `--private-key`: holds over the inventory's.
+    pub private_key: Option<PathBuf>,
+    /// The configuration's key: for hosts whose inventory names none.
+    pub default_private_key: Option<PathBuf>,
+}
+
 /// What the command line and the caller add to a plan.
 #[derive(Debug, Clone)]
 pub struct Overrides {
@@ -40,6 +53,17 @@ pub struct Overrides {
     pub playbooks: Vec<PlaybookName>,
 }
 
+impl Overrides {
+    fn connect_as(&self) -> ConnectAs {
+        ConnectAs {
+            user: self.user.clone(),
+            default_user: self.default_user.clone(),
+            private_key: self.private_key.clone(),
+            default_private_key: self.default_private_key.clone(),
+        }
+    }
+}
+
 /// What a plan and an inventory come to. Where the plan names a playbook by its path, `patch.playbook` is still none.
 ///
 /// # Errors
@@ -53,7 +77,8 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
             None
         }
     });
-    check_user(&sink, given);
+    let connect = given.connect_as();
+    check_user(&sink, &connect);
     check_playbooks(&sink, plan, given);
     let mut hosts = Hosts::default();
     let stages: Vec<Stage> = plan
@@ -79,6 +104,70 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         hosts: hosts.list,
         forks: given.forks,
     }))
+}
+
+/// The hosts that a command without a plan means: those of the pattern (none: all), cut down to the limit.
+///
+/// # Errors
+/// When either is broken, names what is not there, or leaves no host.
+pub fn hosts(
+    inventory: &Inventory,
+    pattern: Option<&str>,
+    limit: Option<&str>,
+    connect: &ConnectAs,
+) -> Result<Vec<Host>, InputErrors> {
+    let sink = Sink::new(Source::new("PATTERN", pattern.unwrap_or("all")));
+    check_user(&sink, connect);
+    let chosen = inventory.chosen("PATTERN", pattern.unwrap_or("all"));
+    let limit = limit.map(|text| limited(inventory, text)).transpose();
+    let hosts: Option<Vec<Host>> = match (chosen, limit) {
+        (Ok(chosen), Ok(limit)) => {
+            let kept = |ix: &&usize| limit.as_ref().is_none_or(|limit| limit.binary_search(ix).is_ok());
+            let hosts = chosen.iter().filter(kept).filter_map(|ix| inventory.host(*ix));
+            Some(hosts.map(|host| resolve(host, connect)).collect())
+        }
+        (chosen, limit) => {
+            chosen.err().iter().chain(limit.err().iter()).for_each(|errors| sink.extend(errors));
+            None
+        }
+    };
+    if hosts.as_ref().is_some_and(Vec::is_empty) {
+        sink.error(&(0..sink.source.text.len()), format!("`{}` matches no host", sink.source.text));
+    }
+    sink.finish(hosts)
+}
+
+/// The inventory to use: what `-i` gives, else what the plan names, else the configuration's.
+///
+/// # Errors
+/// Every mistake in it, and that there is none.
+pub fn inventory_for(
+    plan: Option<&LoadedPlan>,
+    given: &[PathBuf],
+    default: &[PathBuf],
+) -> Result<Inventory, InputErrors> {
+    if !given.is_empty() {
+        return Inventory::load(given);
+    }
+    if let Some((plan, named)) = plan.and_then(|plan| Some((plan, plan.inventory.as_ref()?))) {
+        let sink = Sink::new(plan.source.clone());
+        let inventory = Inventory::load(std::slice::from_ref(&named.value));
+        return match inventory {
+            Ok(inventory) => sink.finish(Some(inventory)),
+            Err(errors) => {
+                sink.extend_at(&named.span, "the inventory", &errors);
+                sink.finish(None)
+            }
+        };
+    }
+    if !default.is_empty() {
+        return Inventory::load(default);
+    }
+    let (file, hint) = match plan {
+        Some(plan) => (plan.source.name.to_string(), "set `inventory` in the plan, or give -i"),
+        None => ("--inventory".to_owned(), "give -i, or set `inventory` in the configuration"),
+    };
+    Err(InputError::whole(file, "no inventory is named").hint(hint).into())
 }
 
 fn limited(inventory: &Inventory, text: &str) -> Result<Vec<usize>, InputErrors> {
@@ -112,6 +201,7 @@ fn read_stage(
         settled.parallel = settled.parallel.min(forks.max(1));
     }
     let folder = plan.path.parent().unwrap_or(Path::new(""));
+    let connect = &given.connect_as();
     let chosen = match inventory.pattern(&plan.source, &stage.pattern, &settled.pattern, folder) {
         Ok(chosen) => chosen,
         Err(errors) => {
@@ -131,7 +221,7 @@ fn read_stage(
     for host in chosen {
         check_playbook(sink, host, given);
         settled.hosts.extend(u32::try_from(hosts.list.len()).ok().map(HostIx));
-        hosts.list.push(resolve(host, given));
+        hosts.list.push(resolve(host, connect));
     }
     settled
 }
@@ -153,7 +243,7 @@ fn report_twice(sink: &Sink, inventory: &Inventory, stage: &PlanStage, chosen: &
     sink.error_hint(&stage.pattern, message, format!("take it out of one of them, as in `a:!{host}`"));
 }
 
-fn resolve(host: &InvHost, given: &Overrides) -> Host {
+fn resolve(host: &InvHost, given: &ConnectAs) -> Host {
     let props = &host.props;
     let keys = match (&given.private_key, &props.private_keys, &given.default_private_key) {
         (Some(key), _, _) => vec![key.clone()],
@@ -175,7 +265,7 @@ fn resolve(host: &InvHost, given: &Overrides) -> Host {
     }
 }
 
-fn check_user(sink: &Sink, given: &Overrides) {
+fn check_user(sink: &Sink, given: &ConnectAs) {
     for user in given.user.iter().chain(&given.default_user) {
         if let Err(why) = super::inventory::user_name(user) {
             sink.push(InputError::whole("--user", why));

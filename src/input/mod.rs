@@ -7,11 +7,14 @@
 mod amount;
 mod approved;
 mod assemble;
+mod config;
+mod direct;
 mod error;
 pub mod inventory;
 mod keys;
 mod nearest;
 mod packages;
+mod patch;
 pub mod patterns;
 pub mod plan;
 mod schema;
@@ -21,7 +24,18 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use crate::core::duration::parse_duration;
-pub use assemble::{Overrides, settings};
+pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
+pub use config::Config;
+pub use direct::among;
 pub use error::{InputError, InputErrors};
+pub use inventory::Inventory;
+pub use plan::{LoadedPlan, load as load_plan};
 pub use schema::{inventory_schema, plan_schema};
+
+/// Whether the text is a glob on names; the error is the rest of a sentence that begins with it.
+///
+/// # Errors
+/// When it is none.
+pub fn check_glob(text: &str) -> Result<(), String> {
+    patterns::Glob::new(text).map(|_| ())
+}

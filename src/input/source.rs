@@ -101,6 +101,17 @@ impl Sink {
         errors.all().iter().for_each(|error| self.push(error.clone()));
     }
 
+    /// The mistakes of another file. That it cannot be read at all is the mistake of who names it, at these bytes.
+    pub(crate) fn extend_at(&self, span: &Range<usize>, what: &str, errors: &InputErrors) {
+        for error in errors.all() {
+            match (&error.span, &error.hint) {
+                (Some(_), _) => self.push(error.clone()),
+                (None, None) => self.error(span, format!("{what} {}: {}", error.file, error.message)),
+                (None, Some(hint)) => self.error_hint(span, format!("{what} {}: {}", error.file, error.message), hint),
+            }
+        }
+    }
+
     /// The value, if nothing was wrong.
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, InputErrors> {
         let name = self.source.name.to_string();

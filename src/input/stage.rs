@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::keys::{Key, Kind, Off, TableDef};
 use super::nearest::did_you_mean;
-use super::plan::{ALL, read_globs};
+use super::patch::read_globs;
+use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
 use crate::core::ids::{StageIx, StageName};

@@ -41,6 +41,8 @@ pub(crate) struct Table<'a> {
     def: &'static TableDef,
     entries: &'a DeTable<'a>,
     asked: RefCell<BTreeSet<&'static str>>,
+    /// Words that are known and cannot stand here, and why.
+    misplaced: (&'static [&'static str], &'static str),
 }
 
 /// Parses the text; its syntax errors go to the sink, and then there is nothing more to read.
@@ -66,7 +68,12 @@ pub(crate) fn in_order<'a>(table: &'a DeTable<'a>) -> Vec<(At<&'a str>, &'a Valu
 
 impl<'a> Table<'a> {
     pub(crate) fn new(sink: &'a Sink, def: &'static TableDef, entries: &'a DeTable<'a>, span: Range<usize>) -> Self {
-        Self { sink, span, def, entries, asked: RefCell::default() }
+        Self { sink, span, def, entries, asked: RefCell::default(), misplaced: (&[], "") }
+    }
+
+    /// Names words that are known and cannot stand in this table, and says why.
+    pub(crate) fn elsewhere_known(&mut self, words: &'static [&'static str], why: &'static str) {
+        self.misplaced = (words, why);
     }
 
     fn key(&self, name: &'static str) -> Option<&'static Key> {
@@ -334,6 +341,11 @@ impl<'a> Table<'a> {
     }
 
     fn unknown(&self, name: &At<&str>, value: &Value<'_>, elsewhere: &[&'static TableDef]) {
+        if self.misplaced.0.contains(&name.value) {
+            let message = format!("`{}` cannot stand in {}", name.value, self.title());
+            self.sink.error_hint(&name.span, message, self.misplaced.1);
+            return;
+        }
         let here = || self.def.keys.iter().map(|key| key.name);
         let there = elsewhere.iter().find(|def| def.keys.iter().any(|key| key.name == name.value));
         let hint = match there {

@@ -4,7 +4,7 @@ use super::Playbook;
 use super::load::{self, LoadError};
 
 /// The built-in playbooks' names, in the order in which `auto` tries them.
-pub const NAMES: &[&str] = &["apt"];
+pub const NAMES: &[&str] = &["apt", "release"];
 
 macro_rules! embed {
     ($($path:literal),* $(,)?) => {
@@ -21,8 +21,29 @@ const FILES: &[(&str, &str)] = embed![
     "apt/inspect.sh",
     "apt/resolve.sh",
     "apt/preflight.sh",
+    "apt/forget.sh",
+    "apt/compare.sh",
+    "apt/rollback.sh",
+    "apt/restart.sh",
+    "apt/verify.sh",
+    "apt/apply.sh",
     "apt/baseline.sh",
     "apt/stash.sh",
+    "release.toml",
+    "release/apply.sh",
+    "release/baseline.sh",
+    "release/compare.sh",
+    "release/detect.sh",
+    "release/forget.sh",
+    "release/inspect.sh",
+    "release/lib.sh",
+    "release/preflight.sh",
+    "release/refresh.sh",
+    "release/resolve.sh",
+    "release/restart.sh",
+    "release/rollback.sh",
+    "release/stash.sh",
+    "release/verify.sh",
 ];
 
 /// The text of an embedded file.

@@ -35,10 +35,13 @@ pub enum LoadError {
     },
 }
 
-#[derive(Deserialize)]
+/// A playbook's file.
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "patchctl playbook")]
 struct Document {
     schema: u32,
+    #[schemars(with = "String")]
     name: PlaybookName,
     description: String,
     #[serde(default = "root")]
@@ -49,7 +52,7 @@ struct Document {
     steps: BTreeMap<StepName, StepDocument>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StepDocument {
     script: String,
@@ -57,7 +60,7 @@ struct StepDocument {
 }
 
 /// Which keys of `[patch]` the playbook understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     /// Packages of the host's package manager: `auto` may choose it.
@@ -69,6 +72,11 @@ enum Kind {
 
 fn root() -> Rights {
     Rights::Root
+}
+
+/// The JSON schema of playbooks.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Document).to_value()
 }
 
 /// Reads a playbook's files.

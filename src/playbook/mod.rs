@@ -14,12 +14,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::embedded::{NAMES as BUILT_IN, built_in};
-pub use self::load::{LoadError, from_path};
+pub use self::load::{LoadError, from_path, schema};
 pub use self::records::{Fits, Lock, RecordError, Records, parse};
 use crate::core::ids::PlaybookName;
 
 /// A step of a playbook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepName {
     /// Does this playbook fit this host?
@@ -93,7 +93,7 @@ impl StepName {
 }
 
 /// Whose rights a playbook's steps need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Rights {
     /// root's.

@@ -1,6 +1,8 @@
 //! The gate's evidence: what a person decides on. Hosts with the same evidence are shown once, so that three hundred of
 //! them can be taken in as well as three.
 
+use std::collections::HashSet;
+
 use super::problems::{self, group};
 use super::result::reason_words;
 use super::style::{Look, Tone};
@@ -60,11 +62,29 @@ pub fn overview(look: &Look, gate: &GateQuestion) -> String {
     if !gate.notes.is_empty() {
         out.push('\n');
     }
-    for note in &gate.notes {
-        field(&mut out, look, &look.warn(), 2, &text::one_line(note));
+    for note in notes(gate) {
+        field(&mut out, look, &look.warn(), 2, &note);
     }
     out.push_str(&consequences(look, gate));
     out
+}
+
+/// The notes; those that say the same of several hosts are one.
+fn notes(gate: &GateQuestion) -> Vec<String> {
+    let known: HashSet<&str> = gate.hosts.iter().map(|host| host.host.as_str()).collect();
+    let split = |note: &'_ String| match note.split_once(": ") {
+        Some((host, said)) if known.contains(host) => (Some(host.to_owned()), said.to_owned()),
+        _ => (None, note.clone()),
+    };
+    let one = |(said, members): (String, Vec<(Option<String>, String)>)| {
+        let hosts: Vec<&str> = members.iter().filter_map(|(host, _)| host.as_deref()).collect();
+        let said = text::one_line(&said);
+        match hosts.as_slice() {
+            [] => said,
+            hosts => format!("{}: {said}", text::names(hosts.iter().copied(), 60)),
+        }
+    };
+    group(gate.notes.iter().map(split), |(_, said)| said.clone()).into_iter().map(one).collect()
 }
 
 /// Hosts with the same evidence, and that evidence.
@@ -220,7 +240,7 @@ impl Group<'_> {
             Reboot { needed: true, .. } => (Tone::Warn, "needed for the patch to be in effect"),
             Reboot { needed: false, .. } => (Tone::Plain, "not needed"),
         };
-        if !self.key.packages.is_empty() {
+        if self.key.packages.iter().any(|change| change.shift().is_some()) {
             self.field(out, "reboot", reboot.0, reboot.1);
         }
         self.rollback(out);
@@ -238,7 +258,16 @@ impl Group<'_> {
     }
 
     fn names(&self, out: &mut String) {
-        let state = self.look.paint(tone(self.key.state), reason_words(state_at(self.kind, self.key.state)));
+        let (tone, state) = match (self.kind, self.key.state, self.key.packages.is_empty()) {
+            (GateKind::Before, StateReason::NotBegun | StateReason::Running | StateReason::Waiting, true) => {
+                (Tone::Dim, "would need nothing".to_owned())
+            }
+            (GateKind::Before, StateReason::NotBegun | StateReason::Running | StateReason::Waiting, false) => {
+                (Tone::Accent, "would be patched".to_owned())
+            }
+            (kind, state, _) => (tone(state), reason_words(state_at(kind, state))),
+        };
+        let state = self.look.paint(tone, state);
         let hosts = text::count(self.hosts.len(), "host");
         let mut waves: Vec<u32> = self.hosts.iter().map(|host| host.wave).collect();
         waves.sort_unstable();
@@ -348,8 +377,8 @@ fn consequences(look: &Look, gate: &GateQuestion) -> String {
         about = format!("approvals {} of {}, {about}", gate.have, gate.need);
     }
     if let Some(until) = gate.until {
-        let then = if gate.rejects_then { ", then it rejects" } else { "" };
-        about = format!("{about}, waits until {}{then}", look.time(until.0));
+        let by = if gate.rejects_then { "rejects by itself at" } else { "decide by" };
+        about = format!("{about}, {by} {}", look.time(until.0));
     }
     out.push_str(&format!("  {}\n", look.paint(Tone::Dim, about)));
     out

@@ -2,6 +2,7 @@
 //! is anything decided.
 
 pub mod evidence;
+pub mod input_error;
 pub mod json;
 pub mod lists;
 pub mod plan;

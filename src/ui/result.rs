@@ -8,6 +8,7 @@ use crate::core::document::{
     ActionPerformed, ActionState, HostResult, How, Outcome, ResultDocument, StageResult, StateReason, Summary, Verdict,
     WaitingFor,
 };
+use crate::core::ids::PlanName;
 
 /// The whole result for people.
 pub fn result(look: &Look, document: &ResultDocument) -> String {
@@ -42,7 +43,7 @@ fn headline(look: &Look, document: &ResultDocument) -> String {
     let Some(run) = &document.run_id else {
         return String::new();
     };
-    let plan = document.plan.as_ref().map(|plan| plan.as_str()).unwrap_or_default();
+    let plan = document.plan.as_ref().map(PlanName::as_str).unwrap_or_default();
     let change = document.change_id.as_ref().map(|change| format!("  change {change}")).unwrap_or_default();
     format!("{}  {}\n\n", look.paint(Tone::Strong, plan), look.paint(Tone::Dim, format!("run {run}{change}")))
 }
@@ -123,7 +124,9 @@ impl<'a> Table<'a> {
         let packages = if self.versions { changes::brief } else { changes::briefer };
         let time = if host.duration_ms == 0 { look.dash().to_owned() } else { text::duration(host.duration_ms) };
         let reason = match cause(host) {
-            Some(cause) if self.causes == Causes::Wrapped => format!("{}: {cause}", reason_words(host.state_reason)),
+            Some(cause) if self.causes == Causes::Wrapped => {
+                format!("{}: {}", reason_words(host.state_reason), verdict(stage, host).unwrap_or(&cause))
+            }
             _ => reason_words(host.state_reason),
         };
         vec![
@@ -159,6 +162,13 @@ fn cause(host: &HostResult) -> Option<String> {
     }
     let cause = text::one_line(host.action_cause.as_deref()?);
     (!cause.is_empty()).then_some(cause)
+}
+
+/// The stage's verdict, where that is the host's cause: its reason stands below the table, once for all hosts.
+fn verdict(stage: &StageResult, host: &HostResult) -> Option<&'static str> {
+    let decision = stage.decision.as_ref()?;
+    let said = decision.by.iter().any(|by| Some(by.reason.as_str()) == host.action_cause.as_deref());
+    said.then(|| decision.verdict.as_str())
 }
 
 /// What all hosts' names have in common at their end, from a dot on; empty where there is nothing, or for one host.
@@ -249,9 +259,11 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
         line.push_str(&format!(", opens {}", look.time(opens.0)));
     }
     if let Some(until) = waiting.until {
-        line.push_str(&format!(", until {}", look.time(until.0)));
+        line.push_str(&format!(", to be decided by {}", look.time(until.0)));
     }
-    let mut out = format!("  {line}; go on with\n");
+    let mut out = String::new();
+    indented(&mut out, look, 2, &line);
+    out.push_str("  go on with\n");
     out.push_str(&format!("    {}\n", look.paint(Tone::Accent, text::one_line(&waiting.command))));
     out
 }

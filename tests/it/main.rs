@@ -1,6 +1,5 @@
 //! The one integration binary: everything here sees the crate from outside.
 
-#[cfg(test)]
+mod demo;
 mod ssh;
-#[cfg(test)]
 mod ui;

@@ -1,5 +1,7 @@
 //! What a person sees.
 
+mod progress;
+mod prompts;
 mod samples;
 mod script;
 mod show;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::menu::{self, Choice};
 use super::terminal::Terminal;
 use super::{Prompter, Stop, line, pager};
-use crate::core::evidence::{Confirmation, GateAnswer, GateKind, GateQuestion};
+use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
 use crate::core::view::Scribe;
 use crate::ports::Approver;
 
@@ -83,19 +83,14 @@ fn decide(terminal: &mut Terminal, scribe: &dyn Scribe, gate: &GateQuestion) -> 
     }
 }
 
+/// What each answer leads to stands in the evidence.
 fn choose(terminal: &mut Terminal, gate: &GateQuestion) -> Result<Choose, Stop> {
-    let keep = if gate.kind == GateKind::Before { "let the changes begin" } else { "keep the patch" };
-    let back = match gate.takes_back {
-        0 => "nothing is changed".to_owned(),
-        1 => "1 host goes back to what it was".to_owned(),
-        hosts => format!("{hosts} hosts go back to what they were"),
-    };
-    let choice = |label, about: String, value| Choice { label, about, value };
+    let later = "decide later, from any terminal";
     let choices = [
-        choice("approve", keep.to_owned(), Choose::Approve),
-        choice("reject", back, Choose::Reject),
-        choice("details", "show all packages, checks and logs".to_owned(), Choose::Details),
-        choice("wait", "leave the gate waiting; decide later, from any terminal".to_owned(), Choose::Wait),
+        Choice { label: "approve", letters: "a", about: "", value: Choose::Approve },
+        Choice { label: "reject", letters: "r", about: "", value: Choose::Reject },
+        Choice { label: "show details", letters: "ds", about: "", value: Choose::Details },
+        Choice { label: "leave it waiting", letters: "wl", about: later, value: Choose::Wait },
     ];
     menu::choose(terminal, &format!("Stage {}:", gate.stage), &choices)
 }

@@ -4,10 +4,12 @@ use super::Stop;
 use super::keys::Key;
 use super::terminal::Terminal;
 
-/// One answer of a menu. Its first letter moves to it.
+/// One answer of a menu.
 pub(super) struct Choice<T> {
     pub(super) label: &'static str,
-    pub(super) about: String,
+    /// Letters that move to it.
+    pub(super) letters: &'static str,
+    pub(super) about: &'static str,
     pub(super) value: T,
 }
 
@@ -20,8 +22,8 @@ pub(super) fn choose<T: Copy>(terminal: &mut Terminal, title: &str, choices: &[C
     terminal.write("\x1b[?25h")?;
     let answer = match &chosen {
         Ok(_) => choices.get(at).map_or("", |choice| choice.label),
-        Err(Stop::Left) => "left",
-        Err(_) => "closed",
+        Err(Stop::Left) => "left waiting",
+        Err(_) => "closed, decided elsewhere",
     };
     let mark = terminal.paint("36", terminal.symbol("❯", ">"));
     let title = terminal.paint("1", title);
@@ -43,7 +45,7 @@ fn keys<T: Copy>(terminal: &mut Terminal, title: &str, choices: &[Choice<T>], at
             Key::Down | Key::Tab | Key::Char('j') => (*at + 1) % count,
             Key::Char(letter) => {
                 let letter = letter.to_ascii_lowercase();
-                choices.iter().position(|choice| choice.label.starts_with(letter)).unwrap_or(*at)
+                choices.iter().position(|choice| choice.letters.contains(letter)).unwrap_or(*at)
             }
             _ => *at,
         };
@@ -66,7 +68,8 @@ fn draw<T>(terminal: &mut Terminal, title: &str, choices: &[Choice<T>], at: usiz
         let name = if here { terminal.paint("36", &padded) } else { padded };
         // Its rows are counted when it is drawn again, so nothing may wrap.
         let about: String = choice.about.chars().take(columns.saturating_sub(label + 5)).collect();
-        text.push_str(&format!("{mark} {name}  {}\x1b[K\n", terminal.paint("2", &about)));
+        let about = if about.is_empty() { about } else { terminal.paint("2", &about) };
+        text.push_str(&format!("{mark} {name}  {about}\x1b[K\n"));
     }
     let keys =
         terminal.symbol("↑ ↓ and Enter, Ctrl-C to leave it as it is", "arrows and Enter, Ctrl-C to leave it as it is");

@@ -79,6 +79,9 @@ impl Prompter {
         let conversation = tokio::task::spawn_blocking(move || {
             // Both go when the terminal is whole again: the next question, and the display, wait for that.
             let _held = (turn, aside);
+            if flag.load(Ordering::Acquire) {
+                return Err(Stop::Withdrawn);
+            }
             let mut terminal = Terminal::open(flag, look).ok_or(Stop::NoTerminal)?;
             talk(&mut terminal)
         });

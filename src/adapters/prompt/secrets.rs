@@ -56,14 +56,14 @@ impl TerminalSecrets {
         };
         let secret = slot.get_or_init(|| async {
             match &which {
-                Which::Command(kind, command) => self.from_command(*kind, command).await,
-                _ => self.from_person(&which).await,
+                Which::Command(kind, command) => self.ask_command(*kind, command).await,
+                _ => self.ask_person(&which).await,
             }
         });
         secret.await.clone().map(Some)
     }
 
-    async fn from_person(&self, which: &Which) -> Result<Secret, Problem> {
+    async fn ask_person(&self, which: &Which) -> Result<Secret, Problem> {
         let (label, kind) = match which {
             Which::BecomePassword => ("Password for becoming root: ".to_owned(), ErrorKind::Become),
             Which::Passphrase(file) => {
@@ -79,7 +79,7 @@ impl TerminalSecrets {
         }
     }
 
-    async fn from_command(&self, kind: ErrorKind, command: &str) -> Result<Secret, Problem> {
+    async fn ask_command(&self, kind: ErrorKind, command: &str) -> Result<Secret, Problem> {
         // The command may ask a person itself.
         let _aside = Aside::new(Arc::clone(&self.prompter.display));
         command::first_line(command, None).await.map_err(|error| {

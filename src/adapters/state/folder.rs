@@ -1,6 +1,5 @@
 //! One run's folder.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -9,37 +8,12 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{StateDir, StateError, io_error};
-use crate::core::ids::{Digest, PlaybookName, RunId};
+use super::{StateDir, io_error};
+use crate::core::ids::{Digest, RunId};
 use crate::core::record::Head;
 use crate::core::rollout::Rollout;
-use crate::core::settings::Settings;
-use crate::playbook::Playbook;
 use crate::ports::Store;
-
-/// What was frozen when a run started.
-#[derive(Debug, Clone)]
-pub struct Frozen {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The playbooks.
-    pub playbooks: Arc<BTreeMap<PlaybookName, Playbook>>,
-}
-
-/// A run as its journal tells it.
-#[derive(Debug)]
-pub struct Loaded {
-    /// What was frozen.
-    pub frozen: Frozen,
-    /// The fold of its journal.
-    pub rollout: Rollout,
-    /// The journal's head.
-    pub head: Head,
-    /// Bytes after the last whole line: a write that was not completed.
-    pub torn: u64,
-    /// Whether a process holds the run.
-    pub driven: bool,
-}
+use crate::ports::state::{Frozen, Loaded, StateError};
 
 /// A run's folder, held by this process alone.
 #[derive(Debug)]
@@ -55,7 +29,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the disk does not take it; nothing of the run is left then.
-    pub fn create(&self, frozen: &Frozen, plan: &str) -> Result<RunFolder, StateError> {
+    pub(super) fn make(&self, frozen: &Frozen, plan: &str) -> Result<RunFolder, StateError> {
         let run = &frozen.settings.run;
         let path = self.path_of(run);
         // Made aside and moved into place whole: a run exists with everything in it, or not at all.
@@ -70,20 +44,20 @@ impl StateDir {
         }
         write_file(&draft.join("plan.toml"), plan.as_bytes())?;
         write_json(&draft.join("settings.json"), &*frozen.settings)?;
-        write_json(&draft.join("playbooks.json"), &*frozen.playbooks)?;
+        write_file(&draft.join("playbooks.json"), frozen.playbooks.as_bytes())?;
         write_file(&draft.join("journal.jsonl"), b"")?;
         write_file(&draft.join("lock"), b"")?;
         sync_dir(&draft)?;
         fs::rename(&draft, &path).map_err(io_error(&path, "cannot be put in place"))?;
         sync_dir(&self.root.join("runs"))?;
-        self.hold(run)
+        self.take(run)
     }
 
     /// Holds a run: only one process drives it.
     ///
     /// # Errors
     /// `Held` when another process does.
-    pub fn hold(&self, run: &RunId) -> Result<RunFolder, StateError> {
+    pub(super) fn take(&self, run: &RunId) -> Result<RunFolder, StateError> {
         let path = self.path_of(run);
         let lock_path = path.join("lock");
         let mut lock = OpenOptions::new()
@@ -109,11 +83,11 @@ impl StateDir {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
+    pub(super) fn read_frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
         let path = self.path_of(run);
         Ok(Frozen {
             settings: Arc::new(read_json(&path.join("settings.json"))?),
-            playbooks: Arc::new(read_json(&path.join("playbooks.json"))?),
+            playbooks: read_text(&path.join("playbooks.json"))?.into(),
         })
     }
 
@@ -121,8 +95,8 @@ impl StateDir {
     ///
     /// # Errors
     /// When the journal was altered, or cannot be read.
-    pub fn load(&self, run: &RunId) -> Result<Loaded, StateError> {
-        let frozen = self.frozen(run)?;
+    pub(super) fn fold(&self, run: &RunId) -> Result<Loaded, StateError> {
+        let frozen = self.read_frozen(run)?;
         let folder = self.path_of(run);
         let path = folder.join("journal.jsonl");
         let file = File::open(&path).map_err(io_error(&path, "cannot be opened"))?;
@@ -156,20 +130,6 @@ impl RunFolder {
     pub fn path(&self) -> &Path {
         &self.path
     }
-
-    /// Cuts an incomplete last line off.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn cut(&self, bytes: u64) -> Result<(), StateError> {
-        let path = self.path.join("journal.jsonl");
-        let cut = || {
-            let length = self.journal.metadata()?.len();
-            self.journal.set_len(length.saturating_sub(bytes))?;
-            self.journal.sync_data()
-        };
-        cut().map_err(io_error(&path, "cannot be cut to its last whole line"))
-    }
 }
 
 impl Store for RunFolder {
@@ -199,6 +159,12 @@ impl Store for RunFolder {
         fs::rename(&draft, &path)?;
         Ok(digest)
     }
+
+    fn cut(&mut self, bytes: u64) -> io::Result<()> {
+        let length = self.journal.metadata()?.len();
+        self.journal.set_len(length.saturating_sub(bytes))?;
+        self.journal.sync_data()
+    }
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
@@ -218,6 +184,10 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
 
 fn sync_dir(path: &Path) -> Result<(), StateError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(io_error(path, "cannot be written"))
+}
+
+fn read_text(path: &Path) -> Result<String, StateError> {
+    fs::read_to_string(path).map_err(io_error(path, "cannot be read"))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {

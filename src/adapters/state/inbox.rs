@@ -99,7 +99,7 @@ impl Inbox for NoInbox {
 ///
 /// # Errors
 /// When the disk does not take the letter.
-pub async fn send(run_folder: &Path, wish: &Wish, patience: Duration) -> std::io::Result<Option<Reply>> {
+pub(super) async fn send(run_folder: &Path, wish: &Wish, patience: Duration) -> std::io::Result<Option<Reply>> {
     let folder = run_folder.join("inbox");
     let id = ulid::Ulid::generate().to_string();
     let mut events = watch(&folder, WatchMask::MOVED_TO).ok();

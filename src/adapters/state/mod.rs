@@ -7,85 +7,23 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-pub use self::folder::{Frozen, Loaded, RunFolder};
-pub use self::inbox::{FolderInbox, NoInbox, send};
-use crate::core::ids::RunId;
-use crate::core::record::ChainError;
-use crate::core::rollout::Misfit;
+pub use self::folder::RunFolder;
+pub use self::inbox::{FolderInbox, NoInbox};
+use async_trait::async_trait;
 
-/// Why the state folder, or a run in it, cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The disk, or the rights on it.
-    #[error("{path}: {what}")]
-    Io {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What could not be done with it.
-        what: &'static str,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The folder belongs to somebody else, or others may look into it.
-    #[error("{path}: {why}; a state folder must belong to its user alone (chmod 700)")]
-    Unsafe {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A frozen file cannot be read.
-    #[error("{path}: cannot be read as what patchctl wrote there")]
-    Frozen {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The journal is not whole.
-    #[error("{path}: {source}")]
-    Chain {
-        /// Which.
-        path: PathBuf,
-        /// Where and why.
-        source: ChainError,
-    },
-    /// The journal tells something that cannot have happened.
-    #[error("{path}: {source}")]
-    Misfit {
-        /// Which.
-        path: PathBuf,
-        /// What.
-        source: Misfit,
-    },
-    /// No run has this name.
-    #[error("no run is called {0:?}; `patchctl runs` lists them")]
-    NoSuchRun(String),
-    /// Several runs have it.
-    #[error("{word:?} names several runs: {runs}")]
-    SeveralRuns {
-        /// What was asked for.
-        word: String,
-        /// What it fits.
-        runs: String,
-    },
-    /// Another process drives the run.
-    #[error("another process drives run {run}: {by}")]
-    Held {
-        /// The run.
-        run: RunId,
-        /// Who, as the lock says.
-        by: String,
-    },
-}
+use crate::core::ids::{Digest, RunId};
+use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError};
+use crate::ports::{Reply, Wish};
 
 pub(super) fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateError {
     let path = path.to_owned();
     move |source| StateError::Io { path, what, source }
 }
+
+/// How long another process may take to answer a letter.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The state folder.
 #[derive(Debug, Clone)]
@@ -122,12 +60,27 @@ impl StateDir {
     pub fn path_of(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(run.as_str())
     }
+}
 
-    /// All runs, newest first.
-    ///
-    /// # Errors
-    /// When the folder cannot be listed.
-    pub fn runs(&self) -> Result<Vec<RunId>, StateError> {
+#[async_trait]
+impl Runs for StateDir {
+    fn create(&self, frozen: &Frozen, plan: &str) -> Result<Held, StateError> {
+        self.make(frozen, plan).map(held)
+    }
+
+    fn hold(&self, run: &RunId) -> Result<Held, StateError> {
+        self.take(run).map(held)
+    }
+
+    fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
+        self.read_frozen(run)
+    }
+
+    fn load(&self, run: &RunId) -> Result<Loaded, StateError> {
+        self.fold(run)
+    }
+
+    fn list(&self) -> Result<Vec<RunId>, StateError> {
         let folder = self.root.join("runs");
         let entries = fs::read_dir(&folder).map_err(io_error(&folder, "cannot be listed"))?;
         let mut runs: Vec<RunId> = entries
@@ -139,34 +92,44 @@ impl StateDir {
         Ok(runs)
     }
 
-    /// The run that this word names: a run ID or the beginning of one, a change ID or plan name with one open run, or
-    /// `last`.
-    ///
-    /// # Errors
-    /// When it names none, or several.
-    pub fn find(&self, word: &str) -> Result<RunId, StateError> {
-        let runs = self.runs()?;
+    fn find(&self, word: &str) -> Result<RunId, StateError> {
+        let runs = self.list()?;
         if word == "last" {
             return runs.into_iter().next().ok_or_else(|| StateError::NoSuchRun(word.to_owned()));
         }
         let upper = word.to_ascii_uppercase();
-        let by_id: Vec<&RunId> =
-            runs.iter().filter(|run| !word.is_empty() && run.as_str().starts_with(&upper)).collect();
+        let begins = |run: &&RunId| !word.is_empty() && run.as_str().starts_with(&upper);
+        let by_id: Vec<&RunId> = runs.iter().filter(begins).collect();
         if !by_id.is_empty() {
             return one(word, &by_id);
         }
         let named = |run: &&RunId| {
-            self.frozen(run)
+            self.read_frozen(run)
                 .is_ok_and(|frozen| frozen.settings.change.as_str() == word || frozen.settings.plan.as_str() == word)
         };
         let by_name: Vec<&RunId> = runs.iter().filter(named).collect();
-        let open = |run: &&RunId| self.load(run).is_ok_and(|loaded| !loaded.rollout.is_finished());
+        let open = |run: &&RunId| self.fold(run).is_ok_and(|loaded| !loaded.rollout.is_finished());
         let still_open: Vec<&RunId> = by_name.iter().copied().filter(open).collect();
-        match still_open.as_slice() {
-            [] => one(word, &by_name),
-            _ => one(word, &still_open),
-        }
+        one(word, if still_open.is_empty() { &by_name } else { &still_open })
     }
+
+    fn blob(&self, run: &RunId, digest: &Digest) -> Result<Vec<u8>, StateError> {
+        let path = self.path_of(run).join("blobs").join(digest.hex());
+        let bytes = fs::read(&path).map_err(io_error(&path, "cannot be read"))?;
+        if Digest::of(&bytes) != *digest {
+            return Err(StateError::Unsafe { path, why: "it is not what its name says: it was altered" });
+        }
+        Ok(bytes)
+    }
+
+    async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {
+        inbox::send(&self.path_of(run), wish, PATIENCE).await
+    }
+}
+
+fn held(folder: RunFolder) -> Held {
+    let inbox = Box::new(FolderInbox::watch(folder.path()));
+    Held { store: Box::new(folder), inbox }
 }
 
 fn one(word: &str, runs: &[&RunId]) -> Result<RunId, StateError> {

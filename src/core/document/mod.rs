@@ -1,12 +1,14 @@
 //! The documents that scripts read: what `--output json` prints. Their field names, order and words are a public
 //! promise; a change needs a new `schema`.
 
+mod brief;
 mod listing;
 mod moment;
 mod outcome;
 mod result;
 mod states;
 
+pub use brief::brief;
 pub use listing::{
     ErrorDocument, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast, RunLine, RunsDocument,
 };

@@ -209,6 +209,11 @@ impl Rollout {
         if hosts.is_empty() { Err(Refusal::NothingToRetry) } else { Ok(vec![Event::Retried { hosts }]) }
     }
 
+    /// Whether a gate at which the run waits was decided, or its time is up.
+    pub fn is_decided(&self, now: Timestamp) -> bool {
+        self.gates().any(|(_, gate)| gate.decided.is_some()) || !self.expired(now).is_empty()
+    }
+
     /// What the process waits for, when nothing is under way and somebody else must act.
     pub fn waits_for(&self) -> Option<PauseCause> {
         if let Some(signal) = &self.draining {

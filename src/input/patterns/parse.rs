@@ -48,7 +48,7 @@ fn split(text: &str) -> Vec<(usize, &str)> {
     let mut terms = Vec::new();
     for (at, part) in split_at(text, ',') {
         let bare = part.trim().trim_start_matches(['&', '!']);
-        if bare.starts_with('@') || bare.contains("::") || bare.parse::<Ipv6Addr>().is_ok() {
+        if bare.starts_with('@') || is_address(bare) {
             terms.push((at, part));
         } else {
             terms.extend(split_at(part, ':').into_iter().map(|(inner, term)| (at + inner, term)));
@@ -59,6 +59,12 @@ fn split(text: &str) -> Vec<(usize, &str)> {
         .map(|(at, term)| (at + (term.len() - term.trim_start().len()), term.trim()))
         .filter(|(_, term)| !term.is_empty())
         .collect()
+}
+
+/// Whether the colons are an address's: of a whole one, or of a glob on some.
+fn is_address(text: &str) -> bool {
+    let digits = |c: char| c.is_ascii_hexdigit() || ":.*?".contains(c);
+    text.parse::<Ipv6Addr>().is_ok() || (text.contains("::") && text.chars().all(digits))
 }
 
 fn split_at(text: &str, separator: char) -> Vec<(usize, &str)> {

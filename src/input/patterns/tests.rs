@@ -72,7 +72,8 @@ fn the_language() {
         ("ungrouped[1]", "fe80::1"),
         ("empty", ""),
         ("empty[0]", ""),
-        ("web::db", ""),
+        ("web::db", "web-1 web-2 web-3 db-1 db-2"),
+        ("fe80::*", "fe80::1"),
         (":web:", "web-1 web-2 web-3"),
     ] {
         match select(pattern) {

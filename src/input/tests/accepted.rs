@@ -6,7 +6,7 @@ use super::{GOOD, parse};
 use crate::core::settings::{Amount, OnTimeout, Pin, Restart, Scope, Select, Unproven, When};
 use crate::input::packages::show;
 
-const FULL: &str = r#"
+pub(super) const FULL: &str = r#"
 schema = 1
 name = "openssl-2026-11"
 change = "CHG0041337"

@@ -1,6 +1,7 @@
 //! Whole files, good and bad, and the exact texts of their mistakes.
 
 mod accepted;
+mod any_text;
 mod bad_inventories;
 mod bad_plans;
 mod schemas;

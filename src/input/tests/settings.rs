@@ -6,7 +6,7 @@ use super::{GOOD, parse};
 use crate::core::ids::{ChangeId, PlaybookName, RunId};
 use crate::core::settings::{Person, Settings};
 use crate::input::inventory::Inventory;
-use crate::input::{InputErrors, Overrides, settings};
+use crate::input::{ConnectAs, InputErrors, Overrides, hosts, inventory_for, settings};
 
 fn given() -> Overrides {
     Overrides {
@@ -132,4 +132,44 @@ fn what_does_not_fit_together() {
         ("a hostile user", mistakes(&plan(TWO), FLEET, &Overrides { user: Some("-oX".into()), ..given() })),
     ];
     super::snapshot("bad_together", &cases);
+}
+
+#[test]
+fn hosts_without_a_plan() {
+    let inventory = Inventory::parse(Path::new("inventory.toml"), FLEET).unwrap();
+    let names = |pattern: Option<&str>, limit: Option<&str>| {
+        let connect = ConnectAs { default_user: Some("me".into()), ..ConnectAs::default() };
+        hosts(&inventory, pattern, limit, &connect)
+            .map(|hosts| hosts.iter().map(|host| host.name.to_string()).collect::<Vec<_>>().join(" "))
+            .map_err(|errors| errors.to_string())
+    };
+    assert_eq!(names(Some("uat"), None), Ok("uat-1 uat-2".into()));
+    assert_eq!(names(None, Some("db-1")), Ok("db-1".into()));
+    assert_eq!(names(Some("uat"), Some("prod")), Err("PATTERN:1:1: `uat` matches no host".into()));
+    assert_eq!(
+        names(Some("utt"), Some("prdo")),
+        Err("PATTERN:1:1: the inventory has no host or group `utt`; did you mean `uat`?\n\
+             --limit:1:1: the inventory has no host or group `prdo`; did you mean `prod`?"
+            .into())
+    );
+}
+
+#[test]
+fn which_inventory() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("a.toml"), "[hosts.a]\n").unwrap();
+    std::fs::write(at("b.toml"), "[hosts.b]\n").unwrap();
+    let plan = |text: &str| crate::input::plan::parse(&at("plan.toml"), text).unwrap();
+    let named = plan(&format!("inventory = \"a.toml\"\n{GOOD}"));
+    let first = |inventory: Inventory| inventory.hosts().next().unwrap().to_string();
+    let (b, c) = (vec![at("b.toml")], vec!["c,".into()]);
+    assert_eq!(inventory_for(Some(&named), &b, &c).map(first), Ok("b".into()));
+    assert_eq!(inventory_for(Some(&named), &[], &c).map(first), Ok("a".into()));
+    assert_eq!(inventory_for(Some(&plan(GOOD)), &[], &c).map(first), Ok("c".into()));
+    let none = inventory_for(Some(&plan(GOOD)), &[], &[]).unwrap_err().to_string();
+    assert!(none.ends_with("plan.toml: no inventory is named; set `inventory` in the plan, or give -i"), "{none}");
+    let gone = plan(&format!("inventory = \"no.toml\"\n{GOOD}"));
+    let gone = inventory_for(Some(&gone), &[], &[]).unwrap_err().to_string();
+    assert!(gone.contains("plan.toml:1:13: the inventory ") && gone.ends_with("no.toml: no such file"), "{gone}");
 }

@@ -15,6 +15,8 @@ const HOST_LINES: usize = 10;
 const NAME: usize = 32;
 /// Columns of a phase.
 const PHASE: usize = 10;
+/// Columns of a stage's numbers, so that its time does not jump.
+const NUMBERS: usize = 56;
 /// Columns of a stage's bar, where there is room and where there is less.
 const BAR: (usize, usize) = (20, 12);
 
@@ -152,18 +154,21 @@ impl Tally {
 }
 
 impl StageTally {
-    /// The numbers, what can be left out last.
-    fn counts(&self) -> Vec<String> {
-        let mut counts = vec![format!("{}/{} done", self.done, self.hosts)];
+    /// The numbers that fit into `room` columns, the most telling first.
+    fn counts(&self, look: &Look, room: usize) -> String {
         let waiting = self.hosts.saturating_sub(self.done + self.running);
         let wave = self.wave.filter(|(_, of)| *of > 1).map(|(wave, of)| format!("wave {wave}/{of}"));
         let number = |number: usize, what: &str| (number > 0).then(|| format!("{number} {what}"));
-        counts.extend(
-            [number(self.failed, "failed"), number(self.running, "running"), wave, number(waiting, "waiting")]
-                .into_iter()
-                .flatten(),
-        );
-        counts
+        let rest = [number(self.failed, "failed"), number(self.running, "running"), wave, number(waiting, "waiting")];
+        let mut counts = format!("{}/{} done", self.done, self.hosts);
+        for count in rest.into_iter().flatten() {
+            let longer = format!("{counts} {} {count}", look.bullet());
+            if text::width(&longer) > room {
+                break;
+            }
+            counts = longer;
+        }
+        text::pad(&text::cut(&counts, room, look.ellipsis()), room.min(NUMBERS))
     }
 
     fn draw(&self, look: &Look, width: usize, now: Duration) -> String {
@@ -175,12 +180,8 @@ impl StageTally {
         let tone = if self.failed > 0 || self.way == Way::Back { Tone::Warn } else { Tone::Good };
         let head = format!("{}{back}", self.name);
         let time = elapsed(now, self.since);
-        let counts = self.counts().join(&format!(" {} ", look.bullet()));
         let used = text::width(&head) + 2 + columns + 2 + 2 + time.len();
-        let counts = text::pad(
-            &text::cut(&counts, width.saturating_sub(used), look.ellipsis()),
-            width.saturating_sub(used).min(52),
-        );
+        let counts = self.counts(look, width.saturating_sub(used));
         format!(
             "{}  {}{}  {counts}  {}",
             look.paint(Tone::Strong, head),

@@ -51,3 +51,11 @@ fn progress() {
     }
     script::end().iter().for_each(|view| display.show(view));
 }
+
+/// Progress as it is in the middle of a run.
+pub(super) fn live() -> Progress {
+    let display = Progress::stderr(Look::stderr(ColorChoice::Auto), Verbosity::default());
+    script::start(300).iter().for_each(|view| display.show(view));
+    script::forward(300).take(100).flatten().for_each(|view| display.show(&view));
+    display
+}

@@ -1,6 +1,8 @@
 //! The traits through which the engine reaches the world. Adapters implement them; tests and the simulation put their
 //! own in their place.
 
+pub mod state;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -239,6 +241,12 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk did not take them.
     fn put_blob(&mut self, bytes: &[u8]) -> std::io::Result<Digest>;
+
+    /// Cuts so many bytes off the journal's end: a write that was not completed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn cut(&mut self, bytes: u64) -> std::io::Result<()>;
 }
 
 /// A decision from another process, and the way to tell it what became of it.

@@ -1,0 +1,8 @@
+# shellcheck shell=sh
+# The change is kept or undone. The way back stays for as long as the stash is kept; the rest goes.
+
+step_forget() {
+    stash_folder
+    rm -rf "$STASH/new" "$STASH/prove" "$STASH/repack" "$STASH/baseline.new" "$STASH/after.new"
+    done_ok
+}

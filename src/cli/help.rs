@@ -1,0 +1,116 @@
+//! Longer texts of the help and the manual pages.
+
+pub(super) const ABOUT: &str = "\
+Patch fleets of hosts over SSH, stage by stage, with proven rollback and recorded approval.
+
+A plan names what to patch and the stages to patch it in. `patchctl run` patches the first stage, shows what happened \
+and asks: approve, and the next stage gets exactly what was proved; reject, and every host goes back to what it was.";
+
+pub(super) const AFTER: &str = "\
+Try it:  patchctl demo        (needs no hosts, no root, no set-up)
+Begin:   patchctl new         (asks what it needs, and writes a plan)
+Exit codes: `patchctl --help`";
+
+pub(super) const AFTER_LONG: &str = "\
+Examples:
+  patchctl demo                             see it all, on an embedded fleet
+  patchctl -i inventory.toml inventory ping who answers
+  patchctl new plan.toml                    write a plan
+  patchctl plan plan.toml                   what would happen on each host
+  patchctl run plan.toml                    patch, ask, promote or roll back
+  patchctl approve last --resume            decide a paused run, and go on
+  patchctl resume --due                     the one line for cron
+
+Exit codes:
+  0    complete: every selected host has the patch, or needed nothing
+  1    error: patchctl itself failed; hosts are as the journal says
+  2    invalid: command line, plan, inventory or playbook; no host was contacted
+  3    paused: waits for an approval or a person
+  4    rejected: every host that the decision covers is back as it was
+  5    failed: a patch or a check failed; every host concerned is back as it was
+  6    degraded: a host is not in a known good state; a person must act
+  7    refused: nothing was changed on any host
+  8    partial: kept where patched; some hosts were not patched and not touched
+  130  interrupted (143: by SIGTERM): stopped at a safe point; `resume` goes on
+
+Files:
+  /etc/patchctl/config.toml, ~/.config/patchctl/config.toml    long flags' names as keys
+  $XDG_STATE_HOME/patchctl (root: /var/lib/patchctl)           the records of runs";
+
+pub(super) const NEW: &str = "\
+Examples:
+  patchctl -i inventory.toml new plan.toml
+  patchctl -i inventory.toml new plan.toml --uat uat --prod prod --packages openssl,libssl3";
+
+pub(super) const RUN: &str = "\
+Without a terminal a gate that --approve does not name pauses the run (exit code 3); `approve`, `reject` and `resume` \
+go on from any other terminal.
+
+Examples:
+  patchctl run plan.toml
+  patchctl run plan.toml --limit 'prod:!db-1' --forks 5
+  patchctl run plan.toml --yes --approve uat --reason 'CHG0041337, tests are green'
+  patchctl run plan.toml --non-interactive --output json";
+
+pub(super) const PLAN: &str = "\
+Examples:
+  patchctl plan plan.toml
+  patchctl plan plan.toml --no-refresh --output json";
+
+pub(super) const CHECK: &str = "\
+Ends 0 if all is well, 2 if not; every mistake is shown with its line.";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  patchctl status
+  patchctl status CHG0041337 --output json
+  patchctl status last --exit-code";
+
+pub(super) const APPROVE: &str = "\
+On a terminal the evidence is shown, and you are asked. Without one give the digest that `patchctl status` shows.
+
+Examples:
+  patchctl approve last
+  patchctl approve CHG0041337 --reason 'smoke tests fine' --digest 3f9a61c2 --resume";
+
+pub(super) const REJECT: &str = "\
+Examples:
+  patchctl reject last --reason 'login page is slow' --resume";
+
+pub(super) const RESUME: &str = "\
+Examples:
+  patchctl resume last
+  patchctl resume CHG0041337 --failed
+  */5 * * * *  patchctl resume --due      (cron)";
+
+pub(super) const ROLLBACK: &str = "\
+Examples:
+  patchctl rollback CHG0041337 --dry-run
+  patchctl rollback last --stage prod --limit web-03 --reason 'memory leak'
+  patchctl rollback last --packages 'libssl*' --reason 'breaks TLS 1.0 clients'";
+
+pub(super) const PING: &str = "\
+Ends 0 if every host answered as itself, 7 if not.
+
+Examples:
+  patchctl -i inventory.toml inventory ping
+  patchctl -i inventory.toml inventory ping 'uat:&web' --accept-new-host-keys";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  patchctl demo
+  patchctl demo --reject
+  patchctl demo --fail uat-2";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  patchctl completions bash > /etc/bash_completion.d/patchctl
+  patchctl completions zsh  > ~/.zfunc/_patchctl
+  patchctl completions fish > ~/.config/fish/completions/patchctl.fish";
+
+pub(super) const SCHEMA: &str = "\
+Editors that know taplo check a plan that begins with a line like:
+  #:schema ./plan.schema.json
+
+Examples:
+  patchctl schema plan > plan.schema.json";

@@ -1,0 +1,152 @@
+//! Commands and flags that are promised and not built yet: known by name, hidden, and refused.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Subcommand};
+
+use super::args::{InventoryCommand, Output, PlaybookCommand, SchemaKind};
+use super::{Cli, Command};
+
+/// Whatever follows a command that is not built yet.
+#[derive(Debug, Clone, Args)]
+pub struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    rest: Vec<OsString>,
+}
+
+/// Commands of later versions; [`super::parse`] never returns one.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Later {
+    #[command(hide = true, disable_help_flag = true)]
+    Pause(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Cancel(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Recover(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Release(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Audit(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Updates(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Drill(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Drift(Rest),
+    #[command(hide = true, disable_help_flag = true)]
+    Policy(Rest),
+}
+
+impl Later {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Pause(_) => "pause",
+            Self::Cancel(_) => "cancel",
+            Self::Recover(_) => "recover",
+            Self::Release(_) => "release",
+            Self::Audit(_) => "audit",
+            Self::Updates(_) => "updates",
+            Self::Drill(_) => "drill",
+            Self::Drift(_) => "drift",
+            Self::Policy(_) => "policy",
+        }
+    }
+}
+
+/// Flags of `run` and `resume`.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct LaterRun {
+    #[arg(long, hide = true)]
+    emergency: bool,
+    #[arg(long, hide = true)]
+    planned: Option<PathBuf>,
+    #[arg(long = "stage", hide = true)]
+    start_at: Option<String>,
+    #[arg(long, hide = true)]
+    proof: Option<String>,
+}
+
+impl LaterRun {
+    fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--emergency", self.emergency),
+            ("--planned", self.planned.is_some()),
+            ("--stage", self.start_at.is_some()),
+            ("--proof", self.proof.is_some()),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
+/// Flags of `approve` and `reject`.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct LaterDecide {
+    #[arg(long, hide = true)]
+    sign: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    export: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    import: Option<PathBuf>,
+}
+
+impl LaterDecide {
+    fn given(&self) -> Option<&'static str> {
+        let flags = [("--sign", &self.sign), ("--export", &self.export), ("--import", &self.import)];
+        flags.into_iter().find(|(_, given)| given.is_some()).map(|(name, _)| name)
+    }
+}
+
+/// Why a command line is refused that is otherwise good.
+pub(super) struct Refusal {
+    pub(super) kind: ErrorKind,
+    pub(super) text: String,
+}
+
+/// The refusal, where the command line asks for what is not built.
+pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
+    let command = |name: &str| refused(ErrorKind::InvalidSubcommand, &format!("`patchctl {name}`"), "");
+    let flag = |name: &str| refused(ErrorKind::UnknownArgument, &format!("`{name}`"), "; leave it out");
+    let by_command = match &cli.command {
+        Command::Later(later) => Some(command(later.name())),
+        Command::Inventory(InventoryCommand::Graph(_)) => Some(command("inventory graph")),
+        Command::Playbook(PlaybookCommand::New(_)) => Some(command("playbook new")),
+        Command::Playbook(PlaybookCommand::Test(_)) => Some(command("playbook test")),
+        Command::Schema { kind: SchemaKind::Policy } => Some(command("schema policy")),
+        Command::Run(args) => args.later.given().map(flag),
+        Command::Resume(args) => args.later.given().map(flag),
+        Command::Approve(args) | Command::Reject(args) => args.later.given().map(flag),
+        _ => None,
+    };
+    by_command.or_else(|| output(cli)).or_else(|| no_reason(cli))
+}
+
+fn output(cli: &Cli) -> Option<Refusal> {
+    let name = match cli.global.output? {
+        Output::Table | Output::Json | Output::Jsonl => return None,
+        Output::Markdown => "markdown",
+        Output::Html => "html",
+        Output::Csv => "csv",
+        Output::Junit => "junit",
+    };
+    Some(refused(ErrorKind::InvalidValue, &format!("`--output {name}`"), "; use table, json or jsonl"))
+}
+
+/// An approval by flag is a decision, and a decision has a reason.
+fn no_reason(cli: &Cli) -> Option<Refusal> {
+    let drive = match &cli.command {
+        Command::Run(args) => &args.drive,
+        Command::Resume(args) => &args.drive,
+        Command::Rollback(args) => &args.drive,
+        _ => return None,
+    };
+    (!drive.approve.is_empty() && drive.reason.is_none()).then(|| Refusal {
+        kind: ErrorKind::MissingRequiredArgument,
+        text: "`--approve` needs `--reason TEXT`: it is kept with the approval".into(),
+    })
+}
+
+fn refused(kind: ErrorKind, what: &str, instead: &str) -> Refusal {
+    Refusal { kind, text: format!("{what} is not built yet in this version{instead}") }
+}

@@ -1,0 +1,54 @@
+//! Checks values while the command line is parsed.
+
+use std::time::Duration;
+
+use crate::core::duration::parse_duration;
+use crate::core::ids::{ChangeId, HostName, StageName};
+
+/// A run, as people name one: it is looked up later, and is only held to be one line of text here.
+pub(super) fn run_reference(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.contains(char::is_control) || text.len() > 128 {
+        return Err("name a run by its ID, its change, its plan's name, or `last`".into());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn change(text: &str) -> Result<ChangeId, String> {
+    ChangeId::new(text).map_err(|e| e.to_string())
+}
+
+pub(super) fn stage(text: &str) -> Result<StageName, String> {
+    StageName::new(text).map_err(|e| e.to_string())
+}
+
+pub(super) fn host(text: &str) -> Result<HostName, String> {
+    HostName::new(text).map_err(|e| e.to_string())
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|why| format!("it {why}"))
+}
+
+pub(super) fn glob(text: &str) -> Result<String, String> {
+    crate::input::check_glob(text).map(|()| text.to_owned()).map_err(|why| format!("it {why}"))
+}
+
+/// A reason is a person's sentence: not empty, and nothing that could steer a terminal.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("a reason must say something".into());
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') || text.len() > 2000 {
+        return Err("a reason is at most 2000 characters, without control characters".into());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn digest(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if (8..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(text.to_owned());
+    }
+    Err("give at least the first 8 digits of the digest that `status` shows".into())
+}

@@ -1,0 +1,133 @@
+//! `approve RUN` and `reject RUN`
+
+use super::drive::{self, Wishes};
+use super::{CommandError, Context, Ended, Reach};
+use crate::cli::{DecideArgs, Drive};
+use crate::core::document::{How, Verdict};
+use crate::core::event::{Decision, Input};
+use crate::core::evidence::GateAnswer;
+use crate::core::ids::{RunId, StageIx};
+use crate::core::report;
+use crate::engine::Run;
+use crate::ports::state::{Loaded, Runs, StateError};
+use crate::ports::{Reply, Wish};
+
+pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: bool) -> Ended {
+    let runs = context.runs()?;
+    let run = runs.find(&args.run)?;
+    let loaded = runs.load(&run)?;
+    let stage = match &args.stage {
+        None => None,
+        Some(name) => Some(loaded.frozen.settings.stage(name).ok_or_else(|| {
+            CommandError::invalid(format!("run {run} has no stage {name}"), format!("`patchctl status {run}` shows it"))
+        })?),
+    };
+    let (verdict, reason) = ask(context, &args, &loaded, stage, approve).await?;
+    let decision = Decision { verdict, by: context.wiring.person(), reason, how: How::Command };
+    let wish = Wish::Decide { stage: args.stage.clone(), digest: digest(&args, &loaded, stage), decision };
+    let verb = if verdict == Verdict::Approved { "approved" } else { "rejected" };
+    let stage_name = record(context, runs.as_ref(), &run, wish).await?;
+    let resume = args.resume && !runs.load(&run)?.driven;
+    if !resume {
+        let next = if runs.load(&run)?.driven {
+            "the process that drives the run goes on by itself".to_owned()
+        } else {
+            format!("`patchctl resume {run}` goes on")
+        };
+        let document = serde_json::json!({
+            "schema": 1, "run_id": run, "stage": stage_name, "verdict": verb, "recorded": true, "errors": [],
+        });
+        context.print(&document, |_| format!("stage {stage_name} of run {run}: {verb}; {next}\n"))?;
+        return Ok(0);
+    }
+    let held = runs.hold(&run)?;
+    let wishes = Wishes {
+        drive: Drive::default(),
+        reach: Reach { contact: args.contact, ..Reach::default() },
+        retry: false,
+        confirmed: true,
+    };
+    drive::drive(context, runs.load(&run)?, held, wishes).await
+}
+
+/// What is decided, and why: from the arguments, or asked at the terminal with the evidence before the eyes.
+async fn ask(
+    context: &Context<'_>,
+    args: &DecideArgs,
+    loaded: &Loaded,
+    stage: Option<StageIx>,
+    approve: bool,
+) -> Result<(Verdict, String), CommandError> {
+    let verdict = if approve { Verdict::Approved } else { Verdict::Rejected };
+    let command = if approve { "approve" } else { "reject" };
+    let asks = context.wiring.is_interactive() && !args.yes;
+    if !asks || (args.digest.is_some() && args.reason.is_some()) {
+        if approve && args.digest.is_none() {
+            let hint = format!("`patchctl status {}` shows the evidence and its digest", args.run);
+            return Err(CommandError::invalid("approve needs --digest where nobody can be shown the evidence", hint));
+        }
+        return match &args.reason {
+            Some(reason) => Ok((verdict, reason.clone())),
+            None => Err(CommandError::invalid(format!("{command} needs a reason"), "add --reason TEXT")),
+        };
+    }
+    let open = stage.or_else(|| only_gate(loaded));
+    let Some(question) = open.and_then(|ix| report::question(&loaded.rollout, ix)) else {
+        // Nothing to show: whether it is acceptable is for the run to say.
+        return Ok((verdict, args.reason.clone().unwrap_or_default()));
+    };
+    let front = context.wiring.front(false);
+    match (&args.reason, verdict) {
+        (Some(reason), _) => {
+            let shown = crate::ui::evidence::overview(&context.err_look, &question);
+            let sure = format!("{command} stage {}, digest {}?", question.stage, &question.digest.hex()[..12]);
+            match front.approver.confirm(&shown, &sure).await {
+                crate::core::evidence::Confirmation::Yes => Ok((verdict, reason.clone())),
+                _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),
+            }
+        }
+        (None, _) => match front.approver.ask(&question).await {
+            GateAnswer::Approve { reason } => Ok((Verdict::Approved, reason)),
+            GateAnswer::Reject { reason } => Ok((Verdict::Rejected, reason)),
+            _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),
+        },
+    }
+}
+
+fn only_gate(loaded: &Loaded) -> Option<StageIx> {
+    let mut open =
+        (0..).map(StageIx).zip(loaded.rollout.stages()).filter(|(_, run)| run.open_gate().is_some()).map(|(ix, _)| ix);
+    let first = open.next()?;
+    open.next().is_none().then_some(first)
+}
+
+/// What the decision names: the digest that was given, or the one whose evidence was just shown.
+fn digest(args: &DecideArgs, loaded: &Loaded, stage: Option<StageIx>) -> Option<String> {
+    let shown = stage.or_else(|| only_gate(loaded)).and_then(|ix| loaded.rollout.stages()[ix.at()].open_gate());
+    args.digest.clone().or_else(|| shown.map(|gate| gate.digest.to_string()))
+}
+
+/// Records the decision: by the process that drives the run, or, where there is none, here. The stage's name.
+async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish) -> Result<String, CommandError> {
+    match runs.hold(run) {
+        Ok(held) => {
+            let loaded = runs.load(run)?;
+            let Wish::Decide { stage, digest, decision } = wish;
+            let ix = stage.and_then(|name| loaded.frozen.settings.stage(&name)).or_else(|| only_gate(&loaded));
+            let mut state = Run { rollout: loaded.rollout, head: loaded.head, store: held.store, tap: None };
+            let input = Input::Decide { stage: ix, digest, decision };
+            state.take(input, context.wiring.clock().now())?;
+            let name = ix.map(|ix| loaded.frozen.settings.stages[ix.at()].name.to_string());
+            Ok(name.unwrap_or_default())
+        }
+        Err(StateError::Held { by, .. }) => match runs.send(run, &wish).await? {
+            Some(Reply::Recorded { stage }) => Ok(stage.to_string()),
+            Some(Reply::Refused(why)) => Err(CommandError::invalid(why, format!("`patchctl status {run}` shows it"))),
+            None => Err(CommandError::refused(
+                format!("{by} drives the run and did not answer; nothing was decided"),
+                format!("try again; if that process hangs, end it and `patchctl resume {run}`"),
+            )),
+        },
+        Err(other) => Err(other.into()),
+    }
+}

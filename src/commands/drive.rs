@@ -1,0 +1,233 @@
+//! What `run`, `resume`, `approve --resume`, `rollback` and `demo` share: drive a run as far as it goes, then print
+//! its result.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use super::{CommandError, Context, Ended, Front, Reach};
+use crate::cli::{Drive, OnGate as Wanted, Output};
+use crate::core::document::ResultDocument;
+use crate::core::event::Event;
+use crate::core::ids::{Digest, PlaybookName, StageIx};
+use crate::core::problem::{ErrorKind, Problem};
+use crate::core::record::Head;
+use crate::core::report::{self, Driven};
+use crate::core::rollout::Rollout;
+use crate::core::settings::Settings;
+use crate::engine::{self, OnGate, Options, Playbooks, Run, World};
+use crate::playbook::{self, Playbook};
+use crate::ports::Inbox;
+use crate::ports::state::{Frozen, Held, Loaded};
+use crate::ui::json::write_text;
+
+/// What the caller of a run wants of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes {
+    /// `--yes`, `--approve` and the like.
+    pub(super) drive: Drive,
+    /// How to reach hosts.
+    pub(super) reach: Reach,
+    /// `--failed`.
+    pub(super) retry: bool,
+    /// A decision has just been made here: nobody is asked again before the first change.
+    pub(super) confirmed: bool,
+}
+
+/// Whom these playbooks' steps are run for: all built-ins, and the file that a plan names.
+pub(super) fn playbooks(
+    extra: Option<&std::path::Path>,
+) -> Result<(BTreeMap<PlaybookName, Playbook>, Option<PlaybookName>), CommandError> {
+    let mut all = BTreeMap::new();
+    for name in playbook::BUILT_IN {
+        if let Some(loaded) = playbook::built_in(name) {
+            let loaded = loaded?;
+            all.insert(loaded.name.clone(), loaded);
+        }
+    }
+    let Some(path) = extra else { return Ok((all, None)) };
+    let loaded = playbook::from_path(path)?;
+    let name = loaded.name.clone();
+    if all.contains_key(&name) {
+        let message = format!("{}: the name {name} belongs to a built-in playbook", path.display());
+        return Err(CommandError::invalid(message, "give it a name of its own"));
+    }
+    all.insert(name.clone(), loaded);
+    Ok((all, Some(name)))
+}
+
+/// A new run: its folder is made, and holds everything that is frozen.
+pub(super) fn begin(
+    context: &Context<'_>,
+    runs: &dyn crate::ports::state::Runs,
+    settings: Settings,
+    playbooks: &BTreeMap<PlaybookName, Playbook>,
+    plan: &str,
+) -> Result<(Loaded, Held), CommandError> {
+    let settings = Arc::new(settings);
+    let as_json = |error: serde_json::Error| {
+        CommandError::new(crate::core::document::Outcome::Error, Problem::new(ErrorKind::Internal, error.to_string()))
+    };
+    let frozen = Frozen {
+        playbooks: serde_json::to_string(playbooks).map_err(as_json)?.into(),
+        settings: Arc::clone(&settings),
+    };
+    let mut held = runs.create(&frozen, plan)?;
+    let (mut head, mut rollout) = (Head::EMPTY, Rollout::new(Arc::clone(&settings)));
+    let event = Event::RunStarted { settings: Digest::of_json(&*settings).map_err(as_json)? };
+    let now = context.wiring.clock().now();
+    let line = head.write(now, &event).map_err(as_json)?;
+    held.store.append(&[line])?;
+    rollout.apply(&event, now).map_err(engine::EngineError::from)?;
+    Ok((Loaded { frozen, rollout, head, torn: 0, driven: true }, held))
+}
+
+/// Drives a run that we hold, and prints its result.
+pub(super) async fn drive(context: &Context<'_>, loaded: Loaded, held: Held, wishes: Wishes) -> Ended {
+    let document = drive_quietly(context, loaded, held, wishes).await?;
+    context.print(&document, |look| crate::ui::result::result(look, &document))?;
+    Ok(document.exit_code)
+}
+
+/// Drives a run that we hold; its result document.
+pub(super) async fn drive_quietly(
+    context: &Context<'_>,
+    loaded: Loaded,
+    held: Held,
+    wishes: Wishes,
+) -> Result<ResultDocument, CommandError> {
+    let front = context.wiring.front(wishes.drive.non_interactive);
+    let options = options(context, &loaded.rollout, &wishes)?;
+    let playbooks = thawed(&loaded.frozen)?;
+    let mut run = Run { rollout: loaded.rollout, head: loaded.head, store: held.store, tap: tap(context) };
+    if loaded.torn > 0 {
+        run.store.cut(loaded.torn)?;
+        run.commit(&[Event::TailCut { bytes: loaded.torn }], context.wiring.clock().now())?;
+        context.say(&format!("the journal ended in an incomplete record ({} bytes): it was cut off", loaded.torn));
+    }
+    let world = world(context, &wishes.reach, front, held.inbox)?;
+    let transport = Arc::clone(&world.transport);
+    let result = engine::drive(&mut run, world, playbooks, options).await;
+    close(&transport, run.rollout.settings()).await;
+    result?;
+    let now = context.wiring.clock().now();
+    Ok(report::document(&run.rollout, run.head.digest, now, Driven::No))
+}
+
+/// Asks hosts and changes nothing; the run as it stands then. Nothing is kept.
+pub(super) async fn ask_only(
+    context: &Context<'_>,
+    settings: Settings,
+    playbooks: BTreeMap<PlaybookName, Playbook>,
+    reach: &Reach,
+    refresh: bool,
+) -> Result<Rollout, CommandError> {
+    let front = context.wiring.front(false);
+    let rollout = Rollout::new(Arc::new(settings));
+    let mut run = Run { rollout, head: Head::EMPTY, store: Box::new(Nowhere), tap: None };
+    let wishes = Wishes { reach: reach.clone(), ..Wishes::default() };
+    let options = Options { ask_only: true, refresh, confirmed: false, ..options(context, &run.rollout, &wishes)? };
+    let world = world(context, reach, front, Box::new(NoLetters))?;
+    let transport = Arc::clone(&world.transport);
+    let result = engine::drive(&mut run, world, Arc::new(playbooks), options).await;
+    close(&transport, run.rollout.settings()).await;
+    result?;
+    Ok(run.rollout)
+}
+
+fn world(context: &Context<'_>, reach: &Reach, front: Front, inbox: Box<dyn Inbox>) -> Result<World, CommandError> {
+    Ok(World {
+        transport: context.wiring.transport(reach, &front),
+        approver: front.approver,
+        clock: context.wiring.clock(),
+        display: front.display,
+        inbox,
+        signals: context.wiring.signals()?,
+    })
+}
+
+async fn close(transport: &Arc<dyn crate::ports::Transport>, settings: &Settings) {
+    for host in &settings.hosts {
+        transport.close(host).await;
+    }
+}
+
+fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<Options, CommandError> {
+    let drive = &wishes.drive;
+    if !drive.approve.is_empty() && drive.reason.is_none() {
+        return Err(CommandError::invalid("--approve needs a reason", "add --reason TEXT; it goes into the record"));
+    }
+    let settings = rollout.settings();
+    for given in &drive.approve {
+        if given.as_str() != "all" && settings.stage(given).is_none() {
+            let names: Vec<&str> = settings.stages.iter().map(|stage| stage.name.as_str()).collect();
+            let hint = format!("its stages are {}", names.join(", "));
+            return Err(CommandError::invalid(format!("--approve: the plan has no stage {given}"), hint));
+        }
+    }
+    let stages = (0..).map(StageIx).zip(&settings.stages);
+    let asks = context.wiring.is_interactive() && !drive.non_interactive;
+    Ok(Options {
+        person: context.wiring.person(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        confirmed: wishes.confirmed || drive.yes || !asks,
+        approve: stages.filter(|(_, stage)| drive.approves(&stage.name)).map(|(ix, _)| ix).collect(),
+        reason: drive.reason.clone(),
+        on_gate: match drive.on_gate() {
+            Wanted::Pause => OnGate::Pause,
+            Wanted::Reject => OnGate::Reject,
+        },
+        retry: wishes.retry,
+        ask_only: false,
+        refresh: true,
+        force: false,
+    })
+}
+
+fn thawed(frozen: &Frozen) -> Result<Playbooks, CommandError> {
+    let all = serde_json::from_str(&frozen.playbooks).map_err(|error| {
+        let problem = Problem::new(ErrorKind::Internal, format!("the run's playbooks cannot be read: {error}"));
+        CommandError::new(crate::core::document::Outcome::Error, problem)
+    })?;
+    Ok(Arc::new(all))
+}
+
+/// For `--output jsonl`: each record goes to standard output once it is on the disk.
+fn tap(context: &Context<'_>) -> Option<engine::Tap> {
+    if context.global.output() != Output::Jsonl {
+        return None;
+    }
+    Some(Box::new(|line: &str| {
+        // A reader that went away does not stop the run.
+        let _ = write_text(&mut io::stdout().lock(), &format!("{line}\n"));
+    }))
+}
+
+/// A journal that nobody reads again.
+struct Nowhere;
+
+impl crate::ports::Store for Nowhere {
+    fn append(&mut self, _: &[String]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn put_blob(&mut self, bytes: &[u8]) -> io::Result<Digest> {
+        Ok(Digest::of(bytes))
+    }
+
+    fn cut(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Nobody writes to a run that is not kept.
+struct NoLetters;
+
+#[async_trait::async_trait]
+impl Inbox for NoLetters {
+    async fn next(&mut self) -> crate::ports::Letter {
+        std::future::pending().await
+    }
+
+    fn answer(&mut self, _: &str, _: &crate::ports::Reply) {}
+}

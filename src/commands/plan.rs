@@ -1,0 +1,73 @@
+//! `plan PLAN` and `check PLAN`
+
+use std::path::Path;
+
+use super::drive;
+use super::run::checked;
+use super::{CommandError, Context, Ended, Reach};
+use crate::cli::Contact;
+use crate::core::document::{Outcome, PlanDocument};
+use crate::core::report;
+use crate::core::settings::{Pin, Settings};
+use crate::ui::json::write_document;
+
+pub(super) async fn plan(
+    context: &Context<'_>,
+    path: &Path,
+    contact: &Contact,
+    refresh: bool,
+    out: Option<&Path>,
+) -> Ended {
+    let checked = checked(context, path, contact)?;
+    let reach = Reach { contact: contact.clone(), ..Reach::default() };
+    let rollout = drive::ask_only(context, all_at_once(checked.settings), checked.playbooks, &reach, refresh).await?;
+    let document = report::plan_document(&rollout);
+    if let Some(path) = out {
+        keep(path, &document)?;
+        context.say(&format!("kept in {}", path.display()));
+    }
+    context.print(&document, |look| crate::ui::plan::plan(look, &document))?;
+    let trouble = document.stages.iter().flat_map(|stage| &stage.hosts).any(|host| !host.problems.is_empty());
+    Ok(if trouble { Outcome::Refused.exit_code() } else { 0 })
+}
+
+/// Nothing is changed, so no stage waits for another, and nothing is proved yet that could be pinned.
+pub(super) fn all_at_once(mut settings: Settings) -> Settings {
+    settings.patch.pin = Pin::Off;
+    for stage in &mut settings.stages {
+        stage.needs.clear();
+        stage.approval = None;
+        stage.max_unreachable = crate::core::settings::Amount::Percent(100);
+    }
+    settings
+}
+
+fn keep(path: &Path, document: &PlanDocument) -> Result<(), CommandError> {
+    let mut text = Vec::new();
+    write_document(&mut text, document)?;
+    std::fs::write(path, text).map_err(|error| {
+        CommandError::invalid(format!("{}: cannot be written: {error}", path.display()), "name another file with -o")
+    })
+}
+
+pub(super) fn check(context: &Context<'_>, path: &Path) -> Ended {
+    let checked = checked(context, path, &Contact::default())?;
+    let settings = &checked.settings;
+    let stages: Vec<String> =
+        settings.stages.iter().map(|stage| format!("{} ({} hosts)", stage.name, stage.hosts.len())).collect();
+    let document = serde_json::json!({
+        "schema": 1,
+        "outcome": "complete",
+        "exit_code": 0,
+        "plan": settings.plan,
+        "plan_digest": settings.plan_digest,
+        "stages": settings.stages.iter().map(|stage| serde_json::json!({
+            "name": stage.name,
+            "hosts": stage.hosts.iter().map(|host| &settings.hosts[host.at()].name).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "errors": [],
+    });
+    let text = format!("{} is valid: {}; no host was contacted\n", path.display(), stages.join(", "));
+    context.print(&document, |_| text)?;
+    Ok(0)
+}

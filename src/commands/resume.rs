@@ -1,0 +1,83 @@
+//! `resume RUN` and `resume --due`
+
+use super::drive::{self, Wishes};
+use super::{Context, Ended, Reach};
+use crate::cli::ResumeArgs;
+use crate::core::event::PauseCause;
+use crate::core::ids::{Digest, RunId};
+use crate::ports::state::{Loaded, Runs};
+
+pub(super) async fn resume(context: &Context<'_>, args: ResumeArgs) -> Ended {
+    let runs = context.runs()?;
+    let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
+    let wishes = Wishes { drive: args.drive, reach, retry: args.failed, confirmed: false };
+    match &args.run {
+        Some(word) => one(context, runs.as_ref(), &runs.find(word)?, wishes).await,
+        None => due(context, runs.as_ref(), wishes).await,
+    }
+}
+
+async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes) -> Ended {
+    let held = runs.hold(run)?;
+    let loaded = runs.load(run)?;
+    if loaded.rollout.is_finished() && !wishes.retry {
+        drop(held);
+        context.say(&format!("run {run} is finished; this is its result"));
+        return super::report::report(context, run.as_str())
+            .map(|_| crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code());
+    }
+    tell_edits(context, &loaded);
+    drive::drive(context, loaded, held, wishes).await
+}
+
+/// What was frozen is what is used; somebody who edited the plan since should know.
+fn tell_edits(context: &Context<'_>, loaded: &Loaded) {
+    let settings = &loaded.frozen.settings;
+    let Ok(text) = std::fs::read(&settings.plan_path) else { return };
+    if Digest::of(&text) != settings.plan_digest {
+        let path = settings.plan_path.display();
+        context.say(&format!("{path} was edited since the run began; the run goes on with the plan as it was"));
+    }
+}
+
+/// Every run whose time has come, one after the other; a run that fails does not keep the others waiting.
+async fn due(context: &Context<'_>, runs: &dyn Runs, wishes: Wishes) -> Ended {
+    let mut outcomes = Vec::new();
+    let mut list = runs.list()?;
+    list.reverse();
+    for run in list {
+        let Ok(loaded) = runs.load(&run) else { continue };
+        if !is_due(context, &loaded) {
+            continue;
+        }
+        match one(context, runs, &run, wishes.clone()).await {
+            Ok(code) => outcomes.push(code),
+            Err(error) => {
+                context.fail(&error);
+                outcomes.push(error.outcome.exit_code());
+            }
+        }
+    }
+    Ok(worst(&outcomes))
+}
+
+/// Whether something happens when the run goes on: a gate was decided or its time is up, or its process died.
+fn is_due(context: &Context<'_>, loaded: &Loaded) -> bool {
+    let rollout = &loaded.rollout;
+    if rollout.is_finished() || loaded.driven {
+        return false;
+    }
+    match rollout.paused() {
+        // A person at the keyboard stopped it, and will say when it goes on.
+        Some(PauseCause::Signal(signal)) => signal != "SIGINT",
+        Some(PauseCause::Confirmation) => false,
+        Some(PauseCause::Gate) => rollout.is_decided(context.wiring.clock().now()),
+        None => true,
+    }
+}
+
+/// The first in the documented order of precedence.
+fn worst(codes: &[u8]) -> u8 {
+    let order = [1, 6, 130, 143, 3, 4, 5, 8, 7, 2, 0];
+    order.into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+}

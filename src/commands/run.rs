@@ -1,0 +1,111 @@
+//! `run PLAN`
+
+use super::drive::{self, Wishes};
+use super::{CommandError, Context, Ended, Reach};
+use crate::cli::{Contact, RunArgs};
+use crate::core::ids::{ChangeId, PlaybookName, RunId};
+use crate::core::settings::Settings;
+use crate::input::Overrides;
+use crate::input::inventory::Inventory;
+use crate::input::plan::LoadedPlan;
+use crate::playbook::Playbook;
+use crate::ports::state::Runs;
+
+/// A plan with its inventory and playbooks, checked.
+pub(super) struct Checked {
+    pub(super) plan: LoadedPlan,
+    pub(super) settings: Settings,
+    pub(super) playbooks: std::collections::BTreeMap<PlaybookName, Playbook>,
+}
+
+pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
+    let checked = checked(context, &args.plan, &args.contact)?;
+    let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
+    start(context, context.runs()?.as_ref(), checked, Wishes { drive: args.drive, reach, ..Wishes::default() }).await
+}
+
+/// Starts the run of a checked plan and drives it.
+pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Checked, wishes: Wishes) -> Ended {
+    refuse_open_run(runs, &checked.settings)?;
+    let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, checked.plan.text())?;
+    drive::drive(context, loaded, held, wishes).await
+}
+
+/// Reads and checks everything that the plan names; no host is contacted.
+pub(super) fn checked(
+    context: &Context<'_>,
+    path: &std::path::Path,
+    contact: &Contact,
+) -> Result<Checked, CommandError> {
+    let plan = crate::input::plan::load(path)?;
+    let (playbooks, own) = drive::playbooks(plan.playbook_file())?;
+    let inventory =
+        crate::input::inventory_for(Some(&plan), &context.global.inventory, &context.global.default_inventory)?;
+    let mut settings = put_together(context, &plan, &inventory, contact)?;
+    if own.is_some() {
+        settings.patch.playbook = own;
+    }
+    Ok(Checked { plan, settings, playbooks })
+}
+
+/// Plan, inventory and command line as settings of a new run.
+pub(super) fn put_together(
+    context: &Context<'_>,
+    plan: &LoadedPlan,
+    inventory: &Inventory,
+    contact: &Contact,
+) -> Result<Settings, CommandError> {
+    let (playbooks, own) = drive::playbooks(plan.playbook_file())?;
+    let given = overrides(context, contact, playbooks.into_keys().chain(own).collect());
+    Ok(crate::input::settings(plan, inventory, &given)?)
+}
+
+/// What the command line adds to plan and inventory.
+pub(super) fn overrides(context: &Context<'_>, contact: &Contact, playbooks: Vec<PlaybookName>) -> Overrides {
+    let run = context.wiring.new_run();
+    Overrides {
+        made_up_change: made_up_change(&run),
+        run,
+        change: contact.change.clone(),
+        requester: context.wiring.person(),
+        limit: context.global.limit.clone(),
+        user: contact.user.clone(),
+        default_user: contact.default_user.clone(),
+        private_key: contact.private_key.clone(),
+        default_private_key: contact.default_private_key.clone(),
+        forks: contact.forks,
+        playbooks,
+    }
+}
+
+/// A change ID for a plan that names none: `PC-` and the end of the run ID.
+fn made_up_change(run: &RunId) -> ChangeId {
+    let tail = &run.as_str()[run.as_str().len() - 10..];
+    // Letters and digits behind a word are a change ID.
+    ChangeId::new(format!("PC-{tail}")).unwrap_or_else(|_| unreachable_change())
+}
+
+#[expect(clippy::expect_used, reason = "a constant that a test makes")]
+fn unreachable_change() -> ChangeId {
+    ChangeId::new("PC").expect("two letters are a change ID")
+}
+
+/// A plan that has an open run is not run again: somebody must decide that one first.
+fn refuse_open_run(runs: &dyn Runs, settings: &Settings) -> Result<(), CommandError> {
+    for run in runs.list()? {
+        // A run that cannot be read does not stand in the way of others; `runs` shows it.
+        let Ok(frozen) = runs.frozen(&run) else { continue };
+        if frozen.settings.plan != settings.plan {
+            continue;
+        }
+        let Ok(loaded) = runs.load(&run) else { continue };
+        if !loaded.rollout.is_finished() {
+            let state = if loaded.driven { "is being driven by another process" } else { "is not finished" };
+            return Err(CommandError::refused(
+                format!("plan {} has an open run: {run} {state}", settings.plan),
+                format!("`patchctl status {run}` shows it; `patchctl resume {run}` goes on with it"),
+            ));
+        }
+    }
+    Ok(())
+}
