@@ -179,3 +179,24 @@ wait_for_locks() { # SECONDS FILE...
         sleep 1
     done
 }
+
+# Old packages stay on the host for STASH_KEEP days. Then the stashes and jobs of those runs go: never this run's, and
+# never those of a run whose claim the host still carries.
+prune_old() {
+    prune_stashes=${STASH%/*}
+    prune_state=${prune_stashes%/*}
+    prune_claim=
+    [ ! -r "$prune_state/claim/info" ] || IFS= read -r prune_claim <"$prune_state/claim/info"
+    find "$prune_stashes" "$prune_state/jobs" -mindepth 1 -maxdepth 1 -type d -mtime "+${STASH_KEEP:-30}" 2>/dev/null |
+        while IFS= read -r prune_path; do
+            prune_run=${prune_path##*/}
+            prune_run=${prune_run%%-*}
+            case $prune_run in
+                "$RUN" | '' | *[!0-9A-Z]*) continue ;;
+            esac
+            case $prune_claim in
+                *"$prune_run"*) continue ;;
+            esac
+            [ "${#prune_run}" -ne 26 ] || rm -rf -- "$prune_path"
+        done
+}

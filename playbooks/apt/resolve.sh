@@ -94,11 +94,28 @@ resolve_named() {
     apt-cache -o "Dir::Etc::Preferences=$WORK/preferences" policy -- $(cut -f 1 "$WORK/expanded") >"$WORK/table" 2>"$WORK/table.err" 3>&-
     resolve_verdicts >"$WORK/verdicts" || fail internal "the answer of apt-cache policy could not be read"
     : >"$WORK/asked"
+    : >"$WORK/unknown"
     while IFS=$TAB read -r verdict name arch version detail; do
         [ "$version" != - ] || version=
         [ "$detail" != - ] || detail=
         resolve_verdict
     done <"$WORK/verdicts"
+    resolve_unknown
+}
+
+# A fleet may have hosts that know one name and hosts that know another; a host that knows none of the names is more
+# likely to have met a misspelt one.
+resolve_unknown() {
+    [ -s "$WORK/unknown" ] || return 0
+    unknown_all=
+    [ "$(grep -c . "$WORK/unknown")" -ne "$(grep -c . "$WORK/verdicts")" ] || unknown_all=1
+    while IFS= read -r name; do
+        if [ -n "$unknown_all" ]; then
+            problem not_found "no package $name in this host's sources" "check the spelling, and the host's sources"
+        else
+            note "$name is in no source of this host either"
+        fi
+    done <"$WORK/unknown"
 }
 
 # A name without architecture means the native package, or, where only foreign ones are installed, those.
@@ -180,7 +197,7 @@ resolve_verdict() {
         current) rec current "$name" "${arch:-$NATIVE}" "$version" ;;
         absent)
             rec absent "$KEY"
-            [ "$detail" != unknown ] || note "$KEY is in no source of this host either"
+            [ "$detail" != unknown ] || printf '%s\n' "$KEY" >>"$WORK/unknown"
             ;;
         excluded) note "$name was asked for and is excluded: it stays as it is" ;;
         held) problem held "$name is on hold at $version" "apt-mark unhold $name on the host, or exclude it" ;;
