@@ -1,5 +1,8 @@
 //! The one integration binary: everything here sees the crate from outside.
 
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod ssh;
+#[cfg(test)]
 mod ui;

@@ -181,6 +181,25 @@ async fn a_host_that_reboots_under_a_job_reports_it_dead() {
     println!("{:?}", ear.notices.lock().unwrap());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the lab, and two minutes"]
+async fn long_silence_is_not_taken_for_death() {
+    let mut home = Home::new();
+    let Some(real) = Real::boot("ssh-silent") else { return };
+    real.known_to(&mut home);
+    let transport = home.transport(Person::default());
+    let (there, ear) = (real.as_user("ops"), Ear::default());
+    let mut step = script("sleep 80; echo end >&3");
+    step.privilege = Privilege::Root;
+    step.timeout = Duration::from_secs(100);
+    let mut quiet = as_root(job("R-silent-apply-1", "sleep 110; echo end >&3"));
+    quiet.script.timeout = Duration::from_secs(130);
+    let (read, ended) = tokio::join!(transport.read(&there, &step, &ear), transport.job(&there, &quiet, &ear));
+    assert_eq!(read.unwrap().records, b"end\n");
+    assert!(matches!(ended, Ok(JobEnd::Done(output)) if output.records == b"end\n"));
+    assert_eq!(*ear.notices.lock().unwrap(), Vec::<String>::new());
+}
+
 /// What a host costs over a real sshd.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the lab"]
