@@ -5,6 +5,7 @@ use super::problems::{self, group};
 use super::style::{Look, Tone};
 use super::text;
 use crate::core::document::{PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast};
+use crate::core::evidence::Beginning;
 use crate::core::packages::{OpKind, PackageOp, Version};
 use crate::core::problem::Problem;
 
@@ -22,6 +23,27 @@ pub fn plan(look: &Look, document: &PlanDocument) -> String {
         out.push_str(&format!("{title}\n{}\n", problems::draw(look, &problems)));
     }
     out.push_str(&summary(look, document, &problems));
+    out
+}
+
+/// What a run is about to do, in the same form.
+pub fn beginning(look: &Look, beginning: &Beginning) -> String {
+    let about = format!("{}  run {}  change {}", beginning.plan, beginning.run, beginning.change);
+    let mut out = format!("{}\n\n", look.paint(Tone::Dim, about));
+    for stage in &beginning.now.stages {
+        out.push_str(&stage_text(look, stage));
+    }
+    let problems: Vec<&Problem> =
+        beginning.now.stages.iter().flat_map(|stage| &stage.hosts).flat_map(|host| &host.problems).collect();
+    if !problems.is_empty() {
+        out.push_str(&format!("\n{}", problems::draw(look, &problems::distinct(problems))));
+    }
+    let later: Vec<String> =
+        beginning.later.iter().map(|(stage, hosts)| format!("{stage} ({})", text::count(*hosts, "host"))).collect();
+    if !later.is_empty() {
+        let later = format!("later, each resolved when its turn comes: {}", later.join(", "));
+        out.push_str(&format!("\n{}\n", look.paint(Tone::Dim, later)));
+    }
     out
 }
 
