@@ -13,7 +13,7 @@ use crate::core::packages::{Package, PackageOp, PackageRequest};
 use crate::core::pins::Pins;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::Rollout;
-use crate::core::settings::{Host, RunKind, Settings, Stage};
+use crate::core::settings::{Host, RunKind, Select, Settings, Stage};
 use crate::core::view::{Display, View};
 use crate::playbook::{self, Playbook, Records, Rights, StepName};
 use crate::ports::{Claim, Failure, Job, JobEnd, Listener, Output, Privilege, Script, Transport};
@@ -145,6 +145,9 @@ impl Task {
             Ok(output) => output,
             Err(failure) => return unchanged(failure),
         };
+        if let Some(problem) = self.claimed(&output) {
+            return Ended::failed(problem, Fate::Unchanged, StepReport::default(), output.log);
+        }
         let records = match playbook::parse(&output.records) {
             Ok(records) => records,
             Err(error) => return unreadable(&error, Fate::Unchanged, output),
@@ -155,6 +158,17 @@ impl Task {
         }
         facts.facts.extend(records.facts.clone());
         self.resolution(playbook, &facts, records, output.log)
+    }
+
+    /// Another run's claim on the host, if it stands in the way.
+    fn claimed(&self, output: &Output) -> Option<Problem> {
+        let claim = output.claim.as_ref()?;
+        if self.context.force || claim.run == self.context.settings.run.as_str() {
+            return None;
+        }
+        let message = format!("the host carries the claim of run {} (by {}, {})", claim.run, claim.owner, claim.since);
+        let hint = format!("decide that run first: `patchctl status {0}`, then approve or reject it", claim.run);
+        Some(Problem::new(ErrorKind::Claimed, message).hint(hint))
     }
 
     /// Which playbook fits: the host's or the plan's where one is named, else the first that says so.
@@ -202,6 +216,9 @@ impl Task {
             RunKind::Run => sorted(records.ops),
             RunKind::Rollback { undo, .. } => undo.get(&self.settings().name).cloned().unwrap_or_default(),
         };
+        if let Some(problem) = self.not_approved(&ops) {
+            return Ended::failed(problem, Fate::Unchanged, StepReport::default(), log);
+        }
         let mut installed = records.installed;
         installed.sort();
         let resolution = Resolution {
@@ -219,6 +236,20 @@ impl Task {
             notes: records.notes,
         };
         Ended { result: StepResult::Resolved(Box::new(resolution)), ops, installed, log }
+    }
+
+    /// With an approved list and `select = "security"`, every security update must be on the list.
+    fn not_approved(&self, ops: &[PackageOp]) -> Option<Problem> {
+        let patch = &self.context.settings.patch;
+        let approved = patch.approved.as_ref().filter(|_| patch.select == Select::Security)?;
+        let on_list = |op: &PackageOp| {
+            let fits = |row: &PackageRequest| row.name == op.name && (row.version.is_none() || row.version == op.to);
+            op.to.is_none() || approved.iter().any(fits)
+        };
+        let op = ops.iter().find(|op| !on_list(op))?;
+        let to = op.to.as_ref().map_or("", |version| version.as_str());
+        let message = format!("{} {to} is not on the approved list", op.name);
+        Some(Problem::new(ErrorKind::Refused, message).hint("approve it, or exclude it ([patch] exclude)"))
     }
 
     async fn job(&self, id: JobId) -> Ended {
@@ -359,7 +390,7 @@ impl Task {
             ("CHANGE", settings.change.to_string()),
             ("STAGE", stage.name.to_string()),
             ("HOST", self.settings().name.to_string()),
-            ("SELECT", patch.select.as_str().into()),
+            ("SELECT", self.select().as_str().into()),
             ("INSTALL", flag(patch.install)),
             ("ALLOW_REMOVALS", flag(patch.allow_removals)),
             ("REFRESH", flag(self.context.refresh)),
@@ -375,13 +406,26 @@ impl Task {
         env
     }
 
+    /// With an approved list, "all" means all of the list: nothing else may be asked for.
+    fn select(&self) -> Select {
+        let patch = &self.context.settings.patch;
+        if patch.approved.is_some() && patch.select == Select::All { Select::Packages } else { patch.select }
+    }
+
+    fn requests(&self, playbook: &Playbook) -> &[PackageRequest] {
+        let patch = &self.context.settings.patch;
+        match (&patch.approved, patch.select) {
+            (Some(approved), Select::All) => approved,
+            _ => patch.packages_for.get(&playbook.name).unwrap_or(&patch.packages),
+        }
+    }
+
     fn files(&self, playbook: &Playbook) -> BTreeMap<String, String> {
         let settings = &self.context.settings;
         let patch = &settings.patch;
-        let requests = patch.packages_for.get(&playbook.name).unwrap_or(&patch.packages);
         let lines = |list: &[String]| list.iter().fold(String::new(), |text, line| text + line + "\n");
         let mut files: BTreeMap<String, String> = [
-            ("packages", request_lines(requests)),
+            ("packages", request_lines(self.requests(playbook))),
             ("exclude", lines(&patch.exclude)),
             ("restart_exclude", lines(&self.stage().restart_exclude)),
         ]
