@@ -125,6 +125,10 @@ impl Task {
     async fn resolve(&self) -> Ended {
         let unchanged =
             |failure: Failure| Ended::failed(failure.problem, Fate::Unchanged, StepReport::default(), Vec::new());
+        let answer = match self.context.transport.ping(self.settings()).await {
+            Ok(answer) => answer,
+            Err(failure) => return unchanged(failure),
+        };
         let (playbook, mut facts) = match self.detect().await {
             Ok(found) => found,
             Err(failure) => return unchanged(failure),
@@ -157,7 +161,7 @@ impl Task {
             return Ended::failed(problem, Fate::Unchanged, report(&records, &output.log, true), output.log);
         }
         facts.facts.extend(records.facts.clone());
-        self.resolution(playbook, &facts, records, output.log)
+        self.resolution(playbook, &facts, records, answer.host_key, output.log)
     }
 
     /// Another run's claim on the host, if it stands in the way.
@@ -206,7 +210,7 @@ impl Task {
         ))
     }
 
-    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, log: Vec<u8>) -> Ended {
+    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, key: String, log: Vec<u8>) -> Ended {
         let Some(platform) = facts.platform() else {
             let problem =
                 Problem::new(ErrorKind::Internal, "the host did not say its distribution, release and architecture");
@@ -224,7 +228,7 @@ impl Task {
         let resolution = Resolution {
             playbook: playbook.name.clone(),
             platform,
-            identity: Identity { host_key: None, machine_id: facts.facts.get("machine_id").cloned() },
+            identity: Identity { host_key: Some(key), machine_id: facts.facts.get("machine_id").cloned() },
             transaction: digest_of(&ops),
             current: records.current,
             absent: records.absent,
@@ -489,6 +493,7 @@ fn report(records: &Records, log: &[u8], failed: bool) -> StepReport {
         old: records.old.clone(),
         services: latest(&records.services),
         reboot: records.reboot.clone(),
+        checks: records.checks.clone(),
         differences: records.differences.clone(),
         conflicts: records.conflicts.clone(),
         installed: None,
