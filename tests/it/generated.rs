@@ -1,7 +1,5 @@
 //! Completions and manual pages are checked in for packagers; here they are held to what the binary makes.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is its way to say so")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
