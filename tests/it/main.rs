@@ -1,5 +1,6 @@
 //! The one integration binary: everything here sees the crate from outside.
 
 mod demo;
+mod lab;
 mod ssh;
 mod ui;
