@@ -77,10 +77,11 @@ pub struct HostRun {
     pub failed: bool,
     /// Jobs started on it, by step: the next try's number.
     tries: [u32; 6],
-    /// When the first step that may change it began.
-    pub began: Option<Timestamp>,
-    /// When it last came to rest.
-    pub rested: Option<Timestamp>,
+    /// When the step that runs now began.
+    began: Option<Timestamp>,
+    /// How long steps that may change it took together, in milliseconds: neither asking nor waiting for a person is in
+    /// it.
+    pub worked_ms: u64,
 }
 
 impl HostRun {
@@ -99,7 +100,7 @@ impl HostRun {
             failed: false,
             tries: [0; 6],
             began: None,
-            rested: None,
+            worked_ms: 0,
         }
     }
 
@@ -130,15 +131,16 @@ impl HostRun {
     pub(super) fn begin(&mut self, step: Step, at: Timestamp) {
         self.step = Some(step);
         self.tries[step as usize] += 1;
-        if step.is_job() {
-            self.claimed = true;
-            self.began.get_or_insert(at);
-        }
+        self.began = Some(at);
+        self.claimed |= step.is_job();
     }
 
     pub(super) fn end(&mut self, step: Step, result: &StepResult, at: Timestamp) {
         self.step = None;
-        self.rested = Some(at);
+        if !matches!(step, Step::Resolve | Step::Forget) {
+            let took = self.began.map_or(0, |began| at.duration_since(began).as_millis());
+            self.worked_ms += u64::try_from(took).unwrap_or(0);
+        }
         match (step, result) {
             (_, StepResult::Resolved(resolution)) => self.resolution = Some(resolution.clone()),
             (Step::Forget, StepResult::Done(_)) => self.claimed = false,

@@ -13,7 +13,7 @@ use crate::core::packages::{Package, PackageOp, PackageRequest};
 use crate::core::pins::Pins;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::Rollout;
-use crate::core::settings::{Host, RunKind, Settings, Stage};
+use crate::core::settings::{Host, RunKind, Select, Settings, Stage};
 use crate::core::view::{Display, View};
 use crate::playbook::{self, Playbook, Records, Rights, StepName};
 use crate::ports::{Claim, Failure, Job, JobEnd, Listener, Output, Privilege, Script, Transport};
@@ -57,10 +57,19 @@ pub(super) struct Task {
     ops: Vec<PackageOp>,
     pins: Option<Arc<Pins>>,
     proof: bool,
+    /// An earlier process may have begun the job.
+    inherited: bool,
 }
 
 impl StepContext {
-    pub(super) fn prepare(self: &Arc<Self>, rollout: &Rollout, host: HostIx, step: Step, job: Option<JobId>) -> Task {
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        rollout: &Rollout,
+        host: HostIx,
+        step: Step,
+        job: Option<JobId>,
+        inherited: bool,
+    ) -> Task {
         let found = rollout.host(host).resolution.as_deref();
         Task {
             context: Arc::clone(self),
@@ -72,6 +81,7 @@ impl StepContext {
             ops: rollout.ops(host).to_vec(),
             pins: rollout.is_pinned(host).then(|| Arc::clone(rollout.pins())),
             proof: rollout.is_proof(host),
+            inherited,
         }
     }
 }
@@ -125,6 +135,10 @@ impl Task {
     async fn resolve(&self) -> Ended {
         let unchanged =
             |failure: Failure| Ended::failed(failure.problem, Fate::Unchanged, StepReport::default(), Vec::new());
+        let answer = match self.context.transport.ping(self.settings()).await {
+            Ok(answer) => answer,
+            Err(failure) => return unchanged(failure),
+        };
         let (playbook, mut facts) = match self.detect().await {
             Ok(found) => found,
             Err(failure) => return unchanged(failure),
@@ -145,6 +159,9 @@ impl Task {
             Ok(output) => output,
             Err(failure) => return unchanged(failure),
         };
+        if let Some(problem) = self.claimed(&output) {
+            return Ended::failed(problem, Fate::Unchanged, StepReport::default(), output.log);
+        }
         let records = match playbook::parse(&output.records) {
             Ok(records) => records,
             Err(error) => return unreadable(&error, Fate::Unchanged, output),
@@ -154,7 +171,18 @@ impl Task {
             return Ended::failed(problem, Fate::Unchanged, report(&records, &output.log, true), output.log);
         }
         facts.facts.extend(records.facts.clone());
-        self.resolution(playbook, &facts, records, output.log)
+        self.resolution(playbook, &facts, records, answer.host_key, output.log)
+    }
+
+    /// Another run's claim on the host, if it stands in the way.
+    fn claimed(&self, output: &Output) -> Option<Problem> {
+        let claim = output.claim.as_ref()?;
+        if self.context.force || claim.run == self.context.settings.run.as_str() {
+            return None;
+        }
+        let message = format!("the host carries the claim of run {} (by {}, {})", claim.run, claim.owner, claim.since);
+        let hint = format!("decide that run first: `patchctl status {0}`, then approve or reject it", claim.run);
+        Some(Problem::new(ErrorKind::Claimed, message).hint(hint))
     }
 
     /// Which playbook fits: the host's or the plan's where one is named, else the first that says so.
@@ -192,7 +220,7 @@ impl Task {
         ))
     }
 
-    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, log: Vec<u8>) -> Ended {
+    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, key: String, log: Vec<u8>) -> Ended {
         let Some(platform) = facts.platform() else {
             let problem =
                 Problem::new(ErrorKind::Internal, "the host did not say its distribution, release and architecture");
@@ -202,12 +230,15 @@ impl Task {
             RunKind::Run => sorted(records.ops),
             RunKind::Rollback { undo, .. } => undo.get(&self.settings().name).cloned().unwrap_or_default(),
         };
+        if let Some(problem) = self.not_approved(&ops) {
+            return Ended::failed(problem, Fate::Unchanged, StepReport::default(), log);
+        }
         let mut installed = records.installed;
         installed.sort();
         let resolution = Resolution {
             playbook: playbook.name.clone(),
             platform,
-            identity: Identity { host_key: None, machine_id: facts.facts.get("machine_id").cloned() },
+            identity: Identity { host_key: Some(key), machine_id: facts.facts.get("machine_id").cloned() },
             transaction: digest_of(&ops),
             current: records.current,
             absent: records.absent,
@@ -219,6 +250,20 @@ impl Task {
             notes: records.notes,
         };
         Ended { result: StepResult::Resolved(Box::new(resolution)), ops, installed, log }
+    }
+
+    /// With an approved list and `select = "security"`, every security update must be on the list.
+    fn not_approved(&self, ops: &[PackageOp]) -> Option<Problem> {
+        let patch = &self.context.settings.patch;
+        let approved = patch.approved.as_ref().filter(|_| patch.select == Select::Security)?;
+        let on_list = |op: &PackageOp| {
+            let fits = |row: &PackageRequest| row.name == op.name && (row.version.is_none() || row.version == op.to);
+            op.to.is_none() || approved.iter().any(fits)
+        };
+        let op = ops.iter().find(|op| !on_list(op))?;
+        let to = op.to.as_ref().map_or("", |version| version.as_str());
+        let message = format!("{} {to} is not on the approved list", op.name);
+        Some(Problem::new(ErrorKind::Refused, message).hint("approve it, or exclude it ([patch] exclude)"))
     }
 
     async fn job(&self, id: JobId) -> Ended {
@@ -256,7 +301,7 @@ impl Task {
 
     fn no_end(&self, failure: Failure) -> Ended {
         // Taking back is only ever begun where something was changed: a host that cannot be reached for it is lost.
-        let lost = failure.may_have_begun || self.step == Step::Rollback;
+        let lost = failure.may_have_begun || self.inherited || self.step == Step::Rollback;
         let fate = match (self.step, lost) {
             (_, true) => Fate::Lost,
             (Step::Settle, false) => Fate::Changed,
@@ -359,7 +404,7 @@ impl Task {
             ("CHANGE", settings.change.to_string()),
             ("STAGE", stage.name.to_string()),
             ("HOST", self.settings().name.to_string()),
-            ("SELECT", patch.select.as_str().into()),
+            ("SELECT", self.select().as_str().into()),
             ("INSTALL", flag(patch.install)),
             ("ALLOW_REMOVALS", flag(patch.allow_removals)),
             ("REFRESH", flag(self.context.refresh)),
@@ -375,13 +420,26 @@ impl Task {
         env
     }
 
+    /// With an approved list, "all" means all of the list: nothing else may be asked for.
+    fn select(&self) -> Select {
+        let patch = &self.context.settings.patch;
+        if patch.approved.is_some() && patch.select == Select::All { Select::Packages } else { patch.select }
+    }
+
+    fn requests(&self, playbook: &Playbook) -> &[PackageRequest] {
+        let patch = &self.context.settings.patch;
+        match (&patch.approved, patch.select) {
+            (Some(approved), Select::All) => approved,
+            _ => patch.packages_for.get(&playbook.name).unwrap_or(&patch.packages),
+        }
+    }
+
     fn files(&self, playbook: &Playbook) -> BTreeMap<String, String> {
         let settings = &self.context.settings;
         let patch = &settings.patch;
-        let requests = patch.packages_for.get(&playbook.name).unwrap_or(&patch.packages);
         let lines = |list: &[String]| list.iter().fold(String::new(), |text, line| text + line + "\n");
         let mut files: BTreeMap<String, String> = [
-            ("packages", request_lines(requests)),
+            ("packages", request_lines(self.requests(playbook))),
             ("exclude", lines(&patch.exclude)),
             ("restart_exclude", lines(&self.stage().restart_exclude)),
         ]
@@ -412,6 +470,13 @@ struct HostListener {
 impl Listener for HostListener {
     fn line(&self, text: &str) {
         self.display.show(&View::HostLog { host: self.host.clone(), line: text.to_owned() });
+    }
+
+    fn record(&self, text: &str) {
+        // What the step says it is doing; everything else is read at its end.
+        if let Some(phase) = text.strip_prefix("phase\t") {
+            self.display.show(&View::HostLog { host: self.host.clone(), line: phase.to_owned() });
+        }
     }
 
     fn notice(&self, text: &str) {
@@ -445,6 +510,7 @@ fn report(records: &Records, log: &[u8], failed: bool) -> StepReport {
         old: records.old.clone(),
         services: latest(&records.services),
         reboot: records.reboot.clone(),
+        checks: records.checks.clone(),
         differences: records.differences.clone(),
         conflicts: records.conflicts.clone(),
         installed: None,

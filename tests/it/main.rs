@@ -1,6 +1,10 @@
 //! The one integration binary: everything here sees the crate from outside.
 
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod lab;
+#[cfg(test)]
 mod ssh;
+#[cfg(test)]
 mod ui;

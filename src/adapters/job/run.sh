@@ -9,7 +9,7 @@ step() (
   cd / || exit 125
   exec env -i PATH="$PATH" HOME="$home" LC_ALL=C IN="$d/in" OUT="$d/out" STATE="$state" CLAIMED_BY="$by" RECORDS=3 sh -c '
     while IFS= read -r l; do export "$l"; done <"$0/env"
-    [ -z "${RUN:-}" ] || export STASH="$STATE/runs/$RUN"
+    [ -z "${RUN:-}" ] || export STASH="$STATE/stash/$RUN"
     exec sh "$0/script"' "$d"
 )
 

@@ -125,7 +125,7 @@ pub fn host_result(rollout: &Rollout, host: HostIx) -> HostResult {
         reboot: reboot(run),
         checks: checks(run),
         error: run.undo_problem.clone().or_else(|| run.problem.clone()).map(|problem| problem.on(&settings.name)),
-        duration_ms: duration(run),
+        duration_ms: run.worked_ms,
     }
 }
 
@@ -248,17 +248,12 @@ pub(super) fn checks(run: &HostRun) -> Vec<CheckResult> {
         (failed, _) => format!("{failed} did not start again"),
     };
     let check = |name: &str, ok, detail| CheckResult { name: name.into(), when: CheckWhen::After, ok, detail };
-    vec![
+    let built_in = [
         check("packages", true, format!("{} as resolved", report.packages.len())),
         check("services", failed == 0, services),
-    ]
-}
-
-fn duration(run: &HostRun) -> u64 {
-    match (run.began, run.rested) {
-        (Some(from), Some(to)) => millis(from, to),
-        _ => 0,
-    }
+    ];
+    let own = report.checks.iter().map(|found| check(&found.name, found.ok, found.detail.clone()));
+    built_in.into_iter().chain(own).collect()
 }
 
 /// The time between two moments, in milliseconds; 0 where the clock went back.

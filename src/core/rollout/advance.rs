@@ -134,10 +134,21 @@ impl Rollout {
             return (!self.confirming).then_some(Event::Confirming);
         }
         let before = stage.approval.as_ref().is_some_and(|rules| matches!(rules.when, When::Before | When::Both));
-        if before {
+        if before || self.must_ask(ix) {
             return Some(self.open_gate(ix, GateKind::Before, head));
         }
         self.next_wave(ix)
+    }
+
+    /// `unproven = "ask"`: a person decides whether the stage begins without what no earlier stage proved.
+    fn must_ask(&self, ix: StageIx) -> bool {
+        let stage = &self.settings.stages[ix.at()];
+        let left_out = |host: &HostIx| {
+            let run = &self.hosts[host.at()];
+            run.resolution.as_deref().is_some_and(|found| !found.unproven.is_empty())
+                || run.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::Unproven)
+        };
+        self.settings.patch.unproven == Unproven::Ask && stage.approval.is_some() && stage.hosts.iter().any(left_out)
     }
 
     fn open_gate(&self, stage: StageIx, gate: GateKind, head: Digest) -> Event {
@@ -273,6 +284,14 @@ impl Rollout {
         pins
     }
 
+    /// Two names for one machine would patch it twice, or once under each stage's rules.
+    pub(super) fn same_machine(&self, host: HostIx, first: HostIx) -> Option<Problem> {
+        let name = |host: HostIx| &self.settings.hosts[host.at()].name;
+        let message = format!("this is the same machine as {}: host key and machine ID are equal", name(first));
+        let problem = Problem::new(ErrorKind::Refused, message).on(name(host)).during("resolve");
+        (first != host).then(|| problem.hint("name it once in the inventory; a cloned machine wants its own host key"))
+    }
+
     /// Why the host is not to be patched as it was resolved, if so.
     pub(super) fn refusal(&self, host: HostIx, found: &Resolution, ops: &[PackageOp]) -> Option<Problem> {
         if self.settings.kind != RunKind::Run {
@@ -301,7 +320,7 @@ impl Rollout {
             return Some(problem(ErrorKind::Unproven, message).hint(hint));
         }
         let left_out = !found.unproven.is_empty();
-        if left_out && (ops.is_empty() || self.settings.patch.unproven != Unproven::Skip) {
+        if left_out && (ops.is_empty() || self.settings.patch.unproven == Unproven::Refuse) {
             let names: Vec<&str> = found.unproven.iter().map(|package| package.name.as_str()).collect();
             let message = format!("no earlier stage proved {}", names.join(", "));
             return Some(problem(ErrorKind::Unproven, message).hint(hint));

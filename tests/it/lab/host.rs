@@ -129,6 +129,10 @@ impl Host {
         std::fs::read_to_string(self.outside(path)).unwrap_or_default()
     }
 
+    pub(super) fn metadata(&self, path: &str) -> std::fs::Metadata {
+        self.outside(path).metadata().unwrap()
+    }
+
     pub(super) fn write(&self, path: &str, text: &str) {
         std::fs::write(self.outside(path), text).unwrap();
     }

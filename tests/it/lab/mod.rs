@@ -3,14 +3,23 @@
 //! Where the lab cannot run, each test says SKIPPED and why; with `PATCHCTL_LAB=required` in the environment that is a
 //! failure. Every test boots its own hosts and throws them away, so tests share nothing and run beside each other.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed, which is its way to say so")]
-
 mod bench;
 mod host;
 mod terminal;
 
+mod crash;
+mod economy;
 mod elsewhere;
 mod exact;
 mod failure;
+mod fleet;
+mod host_keys;
+mod hostile;
+mod locks;
+mod pins;
 mod prompt;
+mod retry;
+mod rights;
+mod select;
+mod undo;
 mod update;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
-use expectrl::{Eof, Expect, Regex, Session};
+use expectrl::{Eof, Expect, Session};
 
 use super::bench::Answer;
 
@@ -106,17 +106,9 @@ impl Terminal {
         self.send(&format!("{secret}{ENTER}"));
     }
 
-    /// Leaves the details, where they fill more than one page.
-    pub(super) fn quit_pager(&mut self) {
-        self.send("q");
-    }
-
     /// Waits for its end; everything that was shown is `err`.
     #[track_caller]
     pub(super) fn end(mut self) -> Answer {
-        match self.session.expect(Regex("(?s)^.*$")) {
-            _ => {}
-        }
         if let Ok(found) = self.session.expect(Eof) {
             self.shown.push_str(&String::from_utf8_lossy(found.as_bytes()));
         }
