@@ -178,7 +178,9 @@ impl From<InputErrors> for CommandError {
 impl From<StateError> for CommandError {
     fn from(error: StateError) -> Self {
         let (outcome, kind) = match error {
-            StateError::NoSuchRun(_) | StateError::SeveralRuns { .. } => (Outcome::Invalid, ErrorKind::Invalid),
+            StateError::NoSuchRun(_) | StateError::SeveralRuns { .. } | StateError::Unsafe { .. } => {
+                (Outcome::Invalid, ErrorKind::Invalid)
+            }
             StateError::Held { .. } => (Outcome::Refused, ErrorKind::Refused),
             _ => (Outcome::Error, ErrorKind::Internal),
         };
@@ -190,7 +192,7 @@ impl From<EngineError> for CommandError {
     fn from(error: EngineError) -> Self {
         match &error {
             EngineError::Refused(refusal) => {
-                Self::new(Outcome::Invalid, Problem::new(ErrorKind::Refused, refusal.to_string()))
+                Self::new(Outcome::Invalid, Problem::new(ErrorKind::Invalid, refusal.to_string()))
             }
             _ => Self::new(Outcome::Error, Problem::from(&error)),
         }

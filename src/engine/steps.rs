@@ -57,10 +57,19 @@ pub(super) struct Task {
     ops: Vec<PackageOp>,
     pins: Option<Arc<Pins>>,
     proof: bool,
+    /// An earlier process may have begun the job.
+    inherited: bool,
 }
 
 impl StepContext {
-    pub(super) fn prepare(self: &Arc<Self>, rollout: &Rollout, host: HostIx, step: Step, job: Option<JobId>) -> Task {
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        rollout: &Rollout,
+        host: HostIx,
+        step: Step,
+        job: Option<JobId>,
+        inherited: bool,
+    ) -> Task {
         let found = rollout.host(host).resolution.as_deref();
         Task {
             context: Arc::clone(self),
@@ -72,6 +81,7 @@ impl StepContext {
             ops: rollout.ops(host).to_vec(),
             pins: rollout.is_pinned(host).then(|| Arc::clone(rollout.pins())),
             proof: rollout.is_proof(host),
+            inherited,
         }
     }
 }
@@ -291,7 +301,7 @@ impl Task {
 
     fn no_end(&self, failure: Failure) -> Ended {
         // Taking back is only ever begun where something was changed: a host that cannot be reached for it is lost.
-        let lost = failure.may_have_begun || self.step == Step::Rollback;
+        let lost = failure.may_have_begun || self.inherited || self.step == Step::Rollback;
         let fate = match (self.step, lost) {
             (_, true) => Fate::Lost,
             (Step::Settle, false) => Fate::Changed,
@@ -460,6 +470,13 @@ struct HostListener {
 impl Listener for HostListener {
     fn line(&self, text: &str) {
         self.display.show(&View::HostLog { host: self.host.clone(), line: text.to_owned() });
+    }
+
+    fn record(&self, text: &str) {
+        // What the step says it is doing; everything else is read at its end.
+        if let Some(phase) = text.strip_prefix("phase\t") {
+            self.display.show(&View::HostLog { host: self.host.clone(), line: phase.to_owned() });
+        }
     }
 
     fn notice(&self, text: &str) {
