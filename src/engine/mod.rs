@@ -296,9 +296,11 @@ impl Driver<'_> {
 
     async fn wait(&mut self) -> Result<(), EngineError> {
         tokio::select! {
-            Some(done) = self.tasks.join_next() => self.task_ended(done),
-            letter = self.world.inbox.next() => self.letter(letter),
+            // In this order, and not by chance: what a person wants goes before what hosts say.
+            biased;
             signal = self.world.signals.next() => self.signal(signal),
+            letter = self.world.inbox.next() => self.letter(letter),
+            Some(done) = self.tasks.join_next() => self.task_ended(done),
         }
     }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::core::event::{Input, Step};
 use crate::core::findings::{Fate, Identity, Resolution, StepReport, StepResult, sorted};
