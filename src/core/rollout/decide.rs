@@ -42,6 +42,9 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// Nobody decided while the gate waited, and the plan says that this rejects.
+    #[error("the gate's time is up, and the plan says on_timeout = \"reject\": it is rejected when the run goes on")]
+    Expired,
     /// A decision needs a reason.
     #[error("a reason must be given")]
     NoReason,
@@ -68,7 +71,7 @@ impl Rollout {
                 Ok(vec![if yes { Event::Confirmed { by } } else { Event::Declined { by } }])
             }
             Input::Confirm { .. } => Err(Refusal::OutOfDate),
-            Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision),
+            Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision, now),
             Input::Leave { why } => Ok(vec![Event::Paused { why }]),
             Input::Retry => self.retry(),
             Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
@@ -109,8 +112,7 @@ impl Rollout {
     fn expired(&self, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
         for (stage, gate) in self.open_gates() {
-            let Some(rules) = self.settings.stages[stage.at()].approval.as_ref() else { continue };
-            if rules.on_timeout == OnTimeout::Reject && has_passed(gate.opened, rules.wait, now) {
+            if self.expires(stage, gate).is_some_and(|at| now > at) {
                 let by = Person { name: "patchctl".into(), source: "policy".into() };
                 let reason = "nobody decided in time, and the plan says on_timeout = \"reject\"".into();
                 let decision = Decision { verdict: Verdict::Expired, by, reason, how: How::Policy };
@@ -118,6 +120,19 @@ impl Rollout {
             }
         }
         events
+    }
+
+    /// After which moment a gate that nobody has decided rejects, where the plan says so.
+    fn expires(&self, stage: StageIx, gate: &Gate) -> Option<Timestamp> {
+        let rules = self.settings.stages[stage.at()].approval.as_ref()?;
+        let wait = SignedDuration::try_from(rules.wait).unwrap_or(SignedDuration::MAX);
+        let at = gate.opened.checked_add(wait).ok()?;
+        (rules.on_timeout == OnTimeout::Reject).then_some(at)
+    }
+
+    /// When the first of the open gates rejects because nobody decided.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.open_gates().filter_map(|(stage, gate)| self.expires(stage, gate)).min()
     }
 
     fn step_result(
@@ -151,6 +166,7 @@ impl Rollout {
         stage: Option<StageIx>,
         digest: Option<String>,
         decision: Decision,
+        now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         if self.finished {
             return Err(Refusal::Finished);
@@ -165,6 +181,9 @@ impl Rollout {
                 verdict: if first.verdict == Verdict::Approved { "approved" } else { "rejected" },
                 reason: first.reason.clone(),
             });
+        }
+        if self.expires(stage, gate).is_some_and(|at| now > at) {
+            return Err(Refusal::Expired);
         }
         if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
             return Err(Refusal::OtherDigest { open: gate.digest, given });

@@ -524,6 +524,24 @@ fn an_undecided_gate_rejects_only_where_the_plan_says_so() {
 }
 
 #[test]
+fn an_expired_gate_takes_no_approval() {
+    let mut plan = settings();
+    if let Some(approval) = &mut plan.stages[0].approval {
+        approval.on_timeout = OnTimeout::Reject;
+    }
+    let mut world = World::new(plan);
+    world.drive();
+    world.now = world.rollout.next_expiry().unwrap();
+    let decision = Decision { verdict: Verdict::Approved, by: person("late"), reason: "ok".into(), how: How::Command };
+    let approve = || Input::Decide { stage: None, digest: None, decision: decision.clone() };
+    assert!(world.rollout.decide(approve(), world.now).is_ok(), "the last moment is in time");
+    world.now = world.now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap();
+    assert_eq!(world.take(approve()), Err(Refusal::Expired));
+    world.drive();
+    assert_eq!(world.outcome(), Outcome::Rejected);
+}
+
+#[test]
 fn waves_begin_with_the_canary() {
     let mut plan = settings();
     plan.stages[1].waves = vec![Amount::Count(1), Amount::Percent(50)];
