@@ -217,7 +217,10 @@ impl Rollout {
         let mut hosts = Vec::new();
         for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
             let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
-            if !redo && !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
+            // A rejection is final, also one that was recorded and has not been carried out yet.
+            let decided = run.phase == Phase::Gate && run.open_gate().is_none();
+            let rejected = run.phase == Phase::Ended(StageEnd::Rejected);
+            if rejected || decided || !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
                 continue;
             }
             hosts.extend(stage.hosts.iter().filter(|host| {

@@ -542,6 +542,51 @@ fn an_expired_gate_takes_no_approval() {
 }
 
 #[test]
+fn a_retry_at_a_gate_keeps_nothing_that_nobody_approved() {
+    let locked = [Does::Fails(ErrorKind::Locked, Fate::Unchanged)];
+    let mut world = World::new(settings()).host(0, Step::Resolve, &[locked.clone(), locked].concat());
+    world.drive();
+    assert_eq!(world.stage_state(0), StageState::Waiting, "host 1 is patched");
+    world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+    world.take(Input::Retry).unwrap();
+    world.go_on();
+    assert_eq!(world.outcome(), Outcome::Paused);
+    assert_eq!(world.stands(1), (ActionPerformed::Patch, ActionState::Success, StateReason::Waiting));
+}
+
+#[test]
+fn a_retry_does_not_take_a_rejection_back() {
+    let locked = [Does::Fails(ErrorKind::Locked, Fate::Unchanged)];
+    let mut world = World::new(settings()).gate(0, Verdict::Rejected, "no").host(0, Step::Resolve, &locked);
+    world.drive();
+    assert_eq!(world.outcome(), Outcome::Rejected);
+    assert_eq!(world.take(Input::Retry), Err(Refusal::NothingToRetry));
+}
+
+#[test]
+fn a_stage_that_waited_in_vain_begins_anew_when_its_needs_do() {
+    let current = [Does::Resolves(Vec::new())];
+    let offline = [Does::Fails(ErrorKind::Unreachable, Fate::Unchanged)];
+    let mut plan = settings();
+    plan.stages[0].max_unreachable = Amount::Count(1);
+    plan.stages[0].approval = None;
+    plan.stages[1].rollback_scope = Scope::Run;
+    let mut world = World::new(plan)
+        .host(0, Step::Resolve, &offline)
+        .host(1, Step::Resolve, &current)
+        .gate(1, Verdict::Approved, "fine")
+        .host(2, Step::Resolve, &offline);
+    world.drive();
+    world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+    world.take(Input::Retry).unwrap();
+    world.go_on();
+    assert_eq!(world.outcome(), Outcome::Complete);
+    let proof = world.touched.iter().rposition(|t| *t == (0, Step::Forget));
+    let asked = world.touched.iter().rposition(|t| *t == (2, Step::Resolve));
+    assert!(proof < asked, "what is proved is known before its hosts are asked");
+}
+
+#[test]
 fn waves_begin_with_the_canary() {
     let mut plan = settings();
     plan.stages[1].waves = vec![Amount::Count(1), Amount::Percent(50)];
