@@ -18,12 +18,12 @@ use jiff::Timestamp;
 pub use self::decide::Refusal;
 pub use self::gate::Statement;
 use super::event::{Event, GateKind, PauseCause, StageEnd, Step};
-use super::findings::StepResult;
+use super::findings::{Fate, StepResult};
 use super::host::{Activity, HostRun, Place};
 use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::packages::{Package, PackageOp};
 use super::pins::Pins;
-use super::problem::Problem;
+use super::problem::{ErrorKind, Problem};
 use super::record::Record;
 use super::settings::{Person, RunKind, Settings};
 use super::stage::{Gate, Phase, StageRun};
@@ -450,8 +450,10 @@ impl Rollout {
         if let StepResult::Resolved(resolution) = result {
             self.host_resolved(host, resolution)?;
         }
-        if let (Step::Forget, StepResult::Failed { problem, .. }) = (step, result) {
-            self.notes.push(problem.clone());
+        match (step, result) {
+            (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(problem.clone()),
+            (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
+            _ => {}
         }
         let stage = &mut self.stages[self.stage_of[host.at()].at()];
         stage.failed += usize::from(newly_failed);
@@ -462,6 +464,11 @@ impl Rollout {
             stage.active = stage.active.checked_sub(1).ok_or(Misfit("more hosts came to rest than began"))?;
         }
         Ok(())
+    }
+
+    fn claim_stays(&self, host: HostIx) -> Problem {
+        let message = "the stash's job may still run there, so the run's claim stays on the host";
+        Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).during(Step::Stash.as_str())
     }
 
     fn host_resolved(&mut self, host: HostIx, found: &super::findings::Resolution) -> Result<(), Misfit> {

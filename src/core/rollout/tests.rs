@@ -587,6 +587,16 @@ fn a_stage_that_waited_in_vain_begins_anew_when_its_needs_do() {
 }
 
 #[test]
+fn nothing_begins_beside_a_job_that_may_still_run() {
+    let silent = [Does::Fails(ErrorKind::Timeout, Fate::Lost)];
+    let mut world = World::new(settings()).host(0, Step::Stash, &silent).gate(0, Verdict::Rejected, "no");
+    world.drive();
+    assert!(!world.touched.contains(&(0, Step::Forget)), "its claim keeps other runs away");
+    assert_eq!(world.rollout.notes().len(), 1, "and somebody is told");
+    assert!(!world.rollout.host(HostIx(0)).may_retry());
+}
+
+#[test]
 fn waves_begin_with_the_canary() {
     let mut plan = settings();
     plan.stages[1].waves = vec![Amount::Count(1), Amount::Percent(50)];
