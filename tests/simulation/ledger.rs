@@ -208,9 +208,9 @@ impl Ledger {
     fn passed(&mut self, ix: StageIx, at: Timestamp) {
         let rules = self.settings.stages[ix.at()].approval.clone();
         let given = self.book(ix).gate.as_ref().and_then(|gate| gate.decided);
-        let fresh = given.zip(rules).is_some_and(|((verdict, given), rules)| {
-            verdict == Verdict::Approved && !older(given, rules.valid, at)
-        });
+        let fresh = given
+            .zip(rules)
+            .is_some_and(|((verdict, given), rules)| verdict == Verdict::Approved && !older(given, rules.valid, at));
         self.must(fresh, 1, || format!("{ix:?} begins on {given:?}"));
     }
 
@@ -267,9 +267,9 @@ impl Ledger {
         let fits = open.as_ref().is_some_and(|o| o.kind == kind && o.digest == digest && o.decided.is_none());
         self.must(fits, 10, || format!("{decision:?} at a gate of {ix:?} that is {open:?}"));
         let rules = self.settings.stages[ix.at()].approval.clone();
-        let expired = open.zip(rules).is_some_and(|(open, rules)| {
-            rules.on_timeout == OnTimeout::Reject && older(open.since, rules.wait, at)
-        });
+        let expired = open
+            .zip(rules)
+            .is_some_and(|(open, rules)| rules.on_timeout == OnTimeout::Reject && older(open.since, rules.wait, at));
         let yes = decision.verdict == Verdict::Approved;
         self.must(!(yes && expired), 10, || format!("{decision:?} at an expired gate of {ix:?}"));
         let early = decision.verdict == Verdict::Expired && !expired;

@@ -34,9 +34,8 @@ pub(crate) fn step_limit(step: StepName) -> u64 {
 }
 
 pub(crate) fn playbooks() -> Playbooks {
-    let step = |step: &StepName| {
-        (*step, StepScript { file: "sim.sh".into(), text: "".into(), timeout_s: step_limit(*step) })
-    };
+    let step =
+        |step: &StepName| (*step, StepScript { file: "sim.sh".into(), text: "".into(), timeout_s: step_limit(*step) });
     let name = PlaybookName::new("sim").expect("a word");
     let playbook = Playbook {
         name: name.clone(),

@@ -140,7 +140,12 @@ fn simulated(name: &str, rng: &mut Rng, faults: Faults) -> Host {
     }
     Host {
         name: name.to_owned(),
-        platform: rng.pick(&[("debian", "12", "amd64"), ("debian", "12", "amd64"), ("debian", "12", "amd64"), ("ubuntu", "24.04", "amd64")]),
+        platform: rng.pick(&[
+            ("debian", "12", "amd64"),
+            ("debian", "12", "amd64"),
+            ("debian", "12", "amd64"),
+            ("ubuntu", "24.04", "amd64"),
+        ]),
         at_start: packages.clone(),
         packages,
         half: false,
@@ -418,9 +423,12 @@ impl World {
         let whole = torn == 0 && head == run.head || self.has(Mutation::LateSync);
         self.must(whole, 9, || "the journal on the disk is not the one in memory".into());
         let hosts = (0..).map(HostIx).take(given.hosts.len());
-        let differs = hosts.clone().find(|ix| format!("{:?}", fold.host(*ix)) != format!("{:?}", run.rollout.host(*ix)));
+        let differs =
+            hosts.clone().find(|ix| format!("{:?}", fold.host(*ix)) != format!("{:?}", run.rollout.host(*ix)));
         let stages = format!("{:?}", fold.stages()) == format!("{:?}", run.rollout.stages());
-        self.must(live == found && differs.is_none() && stages, 9, || format!("the fold differs from memory: {differs:?}"));
+        self.must(live == found && differs.is_none() && stages, 9, || {
+            format!("the fold differs from memory: {differs:?}")
+        });
         let outcome = live.outcome;
         self.tell(|| format!("--- {outcome}, exit {} ---", live.exit_code));
         *self.counters.outcomes.entry(format!("{outcome}")).or_default() += 1;
@@ -428,7 +436,6 @@ impl World {
         let at_rest = run.rollout.is_finished() || run.rollout.paused().is_some();
         self.must(at_rest, 14, || "the process left and the run is neither over nor paused".into());
     }
-
 }
 
 /// The run is over and stays so: its journal is sealed, and any beginning of it is a run too.

@@ -112,7 +112,9 @@ impl Shared {
 impl World {
     /// Hosts of a stage with something under way.
     fn count_stage(&mut self, host: HostIx) {
-        let Some(stage) = self.settings.stages.iter().find(|stage| stage.hosts.contains(&host)).cloned() else { return };
+        let Some(stage) = self.settings.stages.iter().find(|stage| stage.hosts.contains(&host)).cloned() else {
+            return;
+        };
         let busy = stage.hosts.iter().filter(|host| self.under_way.contains_key(host)).count();
         self.must(busy <= stage.parallel as usize, 6, || format!("{busy} hosts of {} at once", stage.name));
     }
@@ -202,9 +204,7 @@ impl World {
             ..Output::default()
         };
         match state {
-            State::Running if lie => {
-                Some(JobEnd::Died { why: "killed".into(), output: output(String::new(), None) })
-            }
+            State::Running if lie => Some(JobEnd::Died { why: "killed".into(), output: output(String::new(), None) }),
             State::Running => None,
             State::Died { records, why } => Some(JobEnd::Died { why: why.into(), output: output(records, None) }),
             State::Done { mut records, code } => {
@@ -213,7 +213,8 @@ impl World {
                     self.released(host, job);
                 }
                 if exact {
-                    records = records.lines().filter(|l| !l.starts_with("diff")).fold(String::new(), |t, l| t + l + "\n");
+                    records =
+                        records.lines().filter(|l| !l.starts_with("diff")).fold(String::new(), |t, l| t + l + "\n");
                 }
                 if blind && records.contains("\nproblem") {
                     records = well_told(job);
@@ -245,7 +246,9 @@ fn claim_info(run: &str) -> ClaimInfo {
 fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
     let usual = [Turn::Hangs, Turn::Slow, Turn::Dies, Turn::Dies, Turn::Silent];
     let own: &[Turn] = match step {
-        "stash" => &[Turn::Before("locked"), Turn::Before("no_space"), Turn::Before("repository"), Turn::Before("refused")],
+        "stash" => {
+            &[Turn::Before("locked"), Turn::Before("no_space"), Turn::Before("repository"), Turn::Before("refused")]
+        }
         "apply" => &[
             Turn::Before("stale"),
             Turn::Before("locked"),
@@ -442,7 +445,9 @@ impl World {
             if brings && pins.as_ref().is_none_or(|pins| pins.iter().any(|(n, _)| *n == new)) {
                 let _ = writeln!(out, "op\tinstall\t{new}\tamd64\t\t1\tDebian\t0");
             }
-            if removals && name == "libc" && best % 2 == 0
+            if removals
+                && name == "libc"
+                && best % 2 == 0
                 && let Some(old) = target.packages.get("nscd")
             {
                 let _ = writeln!(out, "op\tremove\tnscd\tamd64\t{old}\t\t\t0");

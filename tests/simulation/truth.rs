@@ -42,9 +42,11 @@ impl World {
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
             let (name, Some(to)) = (fields[1], fields[4].parse::<u32>().ok()) else { continue };
-            let succeeded = settings.stages.iter().zip(&self.disk.ledger.stages).filter(|(_, book)| {
-                matches!(book.end, Some(StageEnd::Approved | StageEnd::Current))
-            });
+            let succeeded = settings
+                .stages
+                .iter()
+                .zip(&self.disk.ledger.stages)
+                .filter(|(_, book)| matches!(book.end, Some(StageEnd::Approved | StageEnd::Current)));
             let proves = |at: &&HostIx| {
                 let other = &self.hosts[at.at()];
                 let there = other.packages.get(name) == Some(&to) || other.foreign.contains(name);
@@ -68,7 +70,8 @@ impl World {
             let Some(host) = self.hosts.iter().find(|host| host.name == shown.host.as_str()) else { continue };
             let wrong = shown.packages.iter().find(|change| {
                 let version = change.after.as_ref().and_then(|v| v.as_str().parse().ok());
-                !host.foreign.contains(change.name.as_str()) && host.packages.get(change.name.as_str()).copied() != version
+                !host.foreign.contains(change.name.as_str())
+                    && host.packages.get(change.name.as_str()).copied() != version
             });
             let wrong = wrong.map(|change| format!("{change:?}"));
             self.must(wrong.is_none(), 1, || format!("the evidence of {} says {wrong:?}", gate.stage));
@@ -120,7 +123,8 @@ impl World {
         self.must(fits, 7, || {
             format!("{ix:?} is said to be {says:?} ({:?}); it had {start:?} and has {packages:?}", result.state_reason)
         });
-        let lists = !host_is_stale(self, ix) || !result.services.stale.is_empty() || says != (Did::Patch, State::Success);
+        let lists =
+            !host_is_stale(self, ix) || !result.services.stale.is_empty() || says != (Did::Patch, State::Success);
         self.must(lists, 8, || format!("{ix:?} runs old code, and nobody says so"));
         let pending = matches!(result.state_reason, StateReason::Running | StateReason::Waiting);
         let known = !rollout.is_finished() || !pending;
@@ -137,7 +141,9 @@ impl World {
         let good = results.iter().all(|r| r.action_state == State::Success && r.action_performed != Did::Rollback);
         let undo_run = document.kind == patchctl::core::document::DocumentKind::Rollback;
         let empty = results.iter().all(|r| r.action_state == State::Skipped) && !results.is_empty();
-        self.must(code != 0 || good || undo_run, 8, || format!("exit 0, and not every host is well (all skipped: {empty})"));
+        self.must(code != 0 || good || undo_run, 8, || {
+            format!("exit 0, and not every host is well (all skipped: {empty})")
+        });
         let touched = self.hosts.iter().any(|host| host.touched);
         self.must(code != 7 || !touched || undo_run, 8, || "exit 7, and a host was changed".into());
         let kept = is(Did::Patch, State::Success);

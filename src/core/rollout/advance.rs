@@ -216,9 +216,7 @@ impl Rollout {
             (GateKind::Before, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
             (GateKind::After, Verdict::Approved) if run.exceeded => close(StageEnd::Failed),
             (GateKind::After, Verdict::Approved) => close(StageEnd::Approved),
-            (_, _) if self.has_patched(ix) => {
-                Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected })
-            }
+            (_, _) if self.has_patched(ix) => Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected }),
             (_, _) => close(StageEnd::Rejected),
         }
     }

@@ -597,6 +597,16 @@ fn nothing_begins_beside_a_job_that_may_still_run() {
 }
 
 #[test]
+fn hosts_that_the_run_never_came_to_are_not_complete() {
+    let mut plan = settings();
+    plan.stages[0].hosts.clear();
+    let mut world = World::new(plan);
+    world.drive();
+    assert_eq!(world.stands(2).1, ActionState::Skipped);
+    assert_eq!(world.outcome(), Outcome::Refused);
+}
+
+#[test]
 fn waves_begin_with_the_canary() {
     let mut plan = settings();
     plan.stages[1].waves = vec![Amount::Count(1), Amount::Percent(50)];
