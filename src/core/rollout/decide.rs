@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::document::{How, Verdict};
-use super::super::event::{Decision, Event, Input, PauseCause, StageEnd, Step};
+use super::super::event::{Decision, Event, GateKind, Input, PauseCause, StageEnd, Step};
 use super::super::findings::StepResult;
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
@@ -73,7 +73,7 @@ impl Rollout {
             Input::Confirm { .. } => Err(Refusal::OutOfDate),
             Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision, now),
             Input::Leave { why } => Ok(vec![Event::Paused { why }]),
-            Input::Retry => self.retry(),
+            Input::Retry => self.retry(now),
             Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
             Input::Signal(_) => Err(Refusal::OutOfDate),
             Input::Tick => Ok(self.expired(now)),
@@ -85,17 +85,31 @@ impl Rollout {
         if confirmed && !self.confirmed {
             events.push(Event::Confirmed { by });
         }
-        for (stage, gate) in self.gates() {
-            let valid = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.valid);
-            if let (Some(valid), Some((decision, at))) = (valid, &gate.decided)
-                && decision.verdict == Verdict::Approved
-                && has_passed(*at, valid, now)
-            {
-                events.push(Event::ApprovalLapsed { stage });
-            }
-        }
+        let waiting =
+            |ix: StageIx| matches!(self.stages[ix.at()].phase, Phase::Pending | Phase::Resolving | Phase::Resolved);
+        let stages = (0..).map(StageIx).take(self.stages.len());
+        events.extend(
+            stages.filter(|ix| self.has_lapsed(*ix, waiting, now)).map(|stage| Event::ApprovalLapsed { stage }),
+        );
         events.extend(self.expired(now));
         events
+    }
+
+    /// Whether the stage's approval is too old to be used now, and somebody would use it: the stage itself, or one that
+    /// waits to begin on it.
+    fn has_lapsed(&self, ix: StageIx, waiting: impl Fn(StageIx) -> bool, now: Timestamp) -> bool {
+        let Some(rules) = self.settings.stages[ix.at()].approval.as_ref() else { return false };
+        let Some(gate) = &self.stages[ix.at()].gate else { return false };
+        let Some((decision, at)) = &gate.decided else { return false };
+        let stages = (0..).map(StageIx).zip(&self.settings.stages);
+        let used = match self.stages[ix.at()].phase {
+            Phase::Gate => true,
+            Phase::Ended(StageEnd::Approved) if gate.kind == GateKind::After => {
+                stages.filter(|(_, stage)| stage.needs.contains(&ix)).any(|(other, _)| waiting(other))
+            }
+            _ => false,
+        };
+        used && decision.verdict == Verdict::Approved && has_passed(*at, rules.valid, now)
     }
 
     fn gates(&self) -> impl Iterator<Item = (StageIx, &Gate)> {
@@ -213,7 +227,7 @@ impl Rollout {
         }
     }
 
-    fn retry(&self) -> Result<Vec<Event>, Refusal> {
+    fn retry(&self, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let mut hosts = Vec::new();
         for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
             let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
@@ -228,7 +242,16 @@ impl Rollout {
                 at.may_retry() || (redo && matches!(at.place, Place::Ready | Place::Waiting | Place::Restored))
             }));
         }
-        if hosts.is_empty() { Err(Refusal::NothingToRetry) } else { Ok(vec![Event::Retried { hosts }]) }
+        if hosts.is_empty() {
+            return Err(Refusal::NothingToRetry);
+        }
+        let again = |ix: StageIx| hosts.iter().any(|host| self.stage_of(*host) == ix);
+        let begins = |ix: StageIx| again(ix) || self.stages[ix.at()].phase == Phase::Ended(StageEnd::NeedsUnmet);
+        let stages = (0..).map(StageIx).take(self.stages.len());
+        let lapsed = stages.filter(|ix| !again(*ix) && self.has_lapsed(*ix, begins, now));
+        let events =
+            lapsed.map(|stage| Event::ApprovalLapsed { stage }).chain([Event::Retried { hosts: hosts.clone() }]);
+        Ok(events.collect())
     }
 
     /// Whether a gate at which the run waits was decided, or its time is up.

@@ -378,6 +378,7 @@ impl Rollout {
                 let run = self.stage_mut(*stage)?;
                 let gate = run.gate.as_mut().ok_or(Misfit("no gate to lapse"))?;
                 gate.decided = None;
+                run.phase = Phase::Gate;
                 let ask = Effect::Ask { stage: *stage, gate: gate.kind, digest: gate.digest };
                 self.begin(ask);
             }

@@ -607,6 +607,30 @@ fn hosts_that_the_run_never_came_to_are_not_complete() {
 }
 
 #[test]
+fn an_old_approval_does_not_begin_the_next_stage() {
+    let mut world = World::new(settings()).gate(0, Verdict::Approved, "fine").gate(1, Verdict::Approved, "fine");
+    world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+    // Stopped between the approval of the first stage and the first change of the second.
+    for _ in 0..10_000 {
+        while let Some(event) = world.rollout.advance(world.head.digest) {
+            world.commit(&[event]);
+        }
+        let Some(effect) = world.rollout.next_effect() else { break };
+        if matches!(effect, Effect::Step { host: HostIx(2), .. }) {
+            break;
+        }
+        world.carry_out(&effect);
+    }
+    world.take(Input::Signal("SIGINT".into())).unwrap();
+    world.now = world.now.checked_add(jiff::SignedDuration::from_hours(8 * 24)).unwrap();
+    world.gates.clear();
+    world.rollout.hand_out_again();
+    world.drive();
+    assert_eq!(world.stage_state(0), StageState::Waiting);
+    assert!((2..6).all(|host| !world.changed(host)));
+}
+
+#[test]
 fn waves_begin_with_the_canary() {
     let mut plan = settings();
     plan.stages[1].waves = vec![Amount::Count(1), Amount::Percent(50)];
