@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use patchctl::core::document::{How, Verdict};
 use patchctl::core::event::Decision;
-use patchctl::core::evidence::{Confirmation, GateAnswer, GateQuestion};
+use patchctl::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use patchctl::core::ids::{Digest, StageIx, StageName};
 use patchctl::ports::{Approver, Inbox, Letter, Reply, Signals, Wish};
 use tokio::time::sleep;
@@ -89,6 +89,9 @@ impl World {
     fn answer_at_gate(&mut self, gate: &GateQuestion) -> (Option<GateAnswer>, u64) {
         self.counters.questions += 1;
         let mut rng = self.rng.fork(&format!("{} {}", gate.digest, self.counters.sessions));
+        if self.has(Mutation::NoEnd) {
+            return (Some(GateAnswer::Wait), 1_000);
+        }
         if self.calm {
             let yes = rng.chance(700);
             let reason = self.act(if yes { Verdict::Approved } else { Verdict::Rejected }, "ops", None);
@@ -138,7 +141,11 @@ impl Approver for Shared {
         }
     }
 
-    async fn confirm(&self, _: &str, _: &str) -> Confirmation {
+    async fn sure(&self, _: &GateQuestion, _: Verdict) -> Confirmation {
+        Confirmation::Unavailable
+    }
+
+    async fn begin(&self, _: &Beginning) -> Confirmation {
         let (answer, wait) = {
             let mut world = self.lock();
             let wait = world.rng.range(500, 60_000);
@@ -147,6 +154,7 @@ impl Approver for Shared {
                 Confirmation::Yes,
                 Confirmation::Yes,
                 Confirmation::No,
+                Confirmation::Later,
                 Confirmation::Unavailable,
             ]);
             world.tell(|| format!("  ? begin: {answer:?}"));
