@@ -303,8 +303,9 @@ impl Task {
     }
 
     fn no_end(&self, failure: Failure) -> Ended {
-        // Taking back is only ever begun where something was changed: a host that cannot be reached for it is lost.
-        let lost = failure.may_have_begun || self.inherited || self.step == Step::Rollback;
+        // A run takes back only what it changed: a host that it cannot reach for that is lost.
+        let must_go_back = self.step == Step::Rollback && self.context.settings.kind == RunKind::Run;
+        let lost = failure.may_have_begun || self.inherited || must_go_back;
         let fate = match (self.step, lost) {
             (_, true) => Fate::Lost,
             (Step::Settle, false) => Fate::Changed,
