@@ -650,6 +650,24 @@ fn scope_run_stops_stages_that_are_under_way() {
 }
 
 #[test]
+fn an_altered_record_is_refused_and_never_a_panic() {
+    let (at, far) = (Timestamp::UNIX_EPOCH, StageIx(9));
+    for event in [
+        Event::StageOpened { stage: far },
+        Event::StageResolved { stage: far },
+        Event::WaveStarted { stage: StageIx(0), wave: 1, hosts: vec![HostIx(99)] },
+        Event::UndoStarted { stage: far, cause: crate::core::event::UndoCause::Failed },
+        Event::UndoStarted { stage: StageIx(0), cause: crate::core::event::UndoCause::FailedIn(far) },
+        Event::ClosingStarted { stage: far, end: crate::core::event::StageEnd::Failed },
+        Event::StepStarted { host: HostIx(99), step: Step::Apply, job: None },
+        Event::Retried { hosts: vec![HostIx(99)] },
+        Event::ApprovalLapsed { stage: far },
+    ] {
+        assert!(Rollout::new(Arc::new(settings())).apply(&event, at).is_err(), "{event:?}");
+    }
+}
+
+#[test]
 fn waves_begin_with_the_canary() {
     let mut plan = settings();
     plan.stages[1].waves = vec![Amount::Count(1), Amount::Percent(50)];
