@@ -48,9 +48,8 @@ impl Bench {
     }
 
     pub(super) fn known_hosts(&self) -> String {
-        let lines = |host: &Host| -> String {
-            host.host_keys.iter().map(|key| format!("{} {key}\n", host.address)).collect()
-        };
+        let lines =
+            |host: &Host| -> String { host.host_keys.iter().map(|key| format!("{} {key}\n", host.address)).collect() };
         self.hosts.iter().map(lines).collect()
     }
 

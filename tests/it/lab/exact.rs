@@ -41,7 +41,10 @@ fn a_transaction_with_everything_in_it_goes_back_exactly() {
     assert_eq!(shown["rollback"]["exact"], true, "{shown:#}");
     let change = |name: &str| shown["packages"].as_array().unwrap().iter().find(|p| p["name"] == name).unwrap().clone();
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    assert_eq!(change("lab-app"), json(r#"{"name":"lab-app","arch":"all","before":"1.0","tried":"2.0","after":"1.0"}"#));
+    assert_eq!(
+        change("lab-app"),
+        json(r#"{"name":"lab-app","arch":"all","before":"1.0","tried":"2.0","after":"1.0"}"#)
+    );
     assert_eq!(change("lab-dep"), json(r#"{"name":"lab-dep","arch":"all","before":null,"tried":"2.0","after":null}"#));
     assert_eq!(change("lab-old"), json(r#"{"name":"lab-old","arch":"all","before":"1.0","tried":null,"after":"1.0"}"#));
     uat.assert_same(&before);
@@ -92,7 +95,10 @@ fn where_there_is_no_way_back_nothing_is_begun() {
     let Some(bench) = Bench::start(&[stuck("uat-1"), stuck("prod-1")]) else { return };
     bench.plan("packages = [\"lab-plain\"]");
     let plan = bench.json(7, &["plan", "plan.toml"]);
-    assert_eq!(host(&plan, "uat-1")["rollback"], serde_json::json!({"guaranteed": false, "missing": ["lab-plain=1.0"]}));
+    assert_eq!(
+        host(&plan, "uat-1")["rollback"],
+        serde_json::json!({"guaranteed": false, "missing": ["lab-plain=1.0"]})
+    );
     let document = bench.json(7, &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
     let error = first_error(&document);
     assert_eq!(error["kind"], "refused");

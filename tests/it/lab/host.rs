@@ -184,7 +184,8 @@ impl Host {
         let output = script("host").args(["exec", &self.lab_name, "dpkg-query", "-W", format]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let version = |name: &str| {
-            let find = |line: &str| line.strip_prefix("installed ")?.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned);
+            let find =
+                |line: &str| line.strip_prefix("installed ")?.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned);
             text.lines().find_map(find).unwrap_or_default()
         };
         packages.iter().map(|name| (*name, version(name))).collect()

@@ -35,10 +35,10 @@ fn a_changed_host_key_is_refused_and_its_line_named() {
     bench.plan("packages = [\"lab-plain\"]");
     let (uat, prod) = (bench.host("uat-1"), bench.host("prod-1"));
     // All keys that are known for the first host are the other's.
-    let lines = |address: &str, keys: &[String]| -> String {
-        keys.iter().map(|key| format!("{address} {key}\n")).collect()
-    };
-    let known = format!("# kept by hand\n{}{}", lines(&uat.address, &prod.host_keys), lines(&prod.address, &prod.host_keys));
+    let lines =
+        |address: &str, keys: &[String]| -> String { keys.iter().map(|key| format!("{address} {key}\n")).collect() };
+    let known =
+        format!("# kept by hand\n{}{}", lines(&uat.address, &prod.host_keys), lines(&prod.address, &prod.host_keys));
     bench.write(".ssh/known_hosts", &known);
     for args in [&RUN[..], &["inventory", "ping", "--accept-new-host-keys"]] {
         let document = bench.json(7, args);

@@ -26,9 +26,7 @@ fn an_approved_update_goes_through_uat_to_production() {
 
         let shown = host(&document, name);
         assert_eq!(shown["action_cause"], "smoke tests fine");
-        let change = |package: &str| {
-            serde_json::json!({"name": package, "arch": "amd64", "before": old, "after": new})
-        };
+        let change = |package: &str| serde_json::json!({"name": package, "arch": "amd64", "before": old, "after": new});
         assert_eq!(shown["packages"], serde_json::json!([change("libssl3"), change("openssl")]));
         assert_eq!(shown["error"], serde_json::Value::Null);
         assert!(shown["services"]["restarted"].as_array().unwrap().contains(&"nginx.service".into()), "{shown:#}");
