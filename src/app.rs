@@ -16,8 +16,8 @@ use crate::adapters::ssh::SshTransport;
 use crate::adapters::state::StateDir;
 use crate::cli::{ColorWhen, Global, state_dir};
 use crate::commands::{self, CommandError, Context, Fleet, Front, Question, Reach, Wiring};
-use crate::core::document::{DocumentKind, Outcome, ResultDocument};
-use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
+use crate::core::document::{DocumentKind, Outcome, ResultDocument, Verdict};
+use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::RunId;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Person;
@@ -190,8 +190,12 @@ impl Wiring for App {
     }
 
     async fn question(&self, front: &Front, question: Question) -> Option<String> {
-        let _ = (front, question);
-        None
+        let prompter = self.prompter(front);
+        match question {
+            Question::Line { prompt, default } => prompter.line(prompt, default).await,
+            Question::Choice { prompt, choices } => prompter.choice(prompt, choices).await,
+            Question::Several { prompt, choices } => Some(prompter.several(prompt, choices).await?.join("\n")),
+        }
     }
 }
 
@@ -240,7 +244,11 @@ impl Approver for Nobody {
         GateAnswer::Unavailable
     }
 
-    async fn confirm(&self, _: &str, _: &str) -> Confirmation {
+    async fn sure(&self, _: &GateQuestion, _: Verdict) -> Confirmation {
+        Confirmation::Unavailable
+    }
+
+    async fn begin(&self, _: &Beginning) -> Confirmation {
         Confirmation::Unavailable
     }
 }

@@ -5,7 +5,7 @@ use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{DecideArgs, Drive};
 use crate::core::document::{How, Verdict};
 use crate::core::event::{Decision, Input};
-use crate::core::evidence::GateAnswer;
+use crate::core::evidence::{Confirmation, GateAnswer};
 use crate::core::ids::{RunId, StageIx};
 use crate::core::report;
 use crate::engine::Run;
@@ -77,16 +77,12 @@ async fn ask(
         return Ok((verdict, args.reason.clone().unwrap_or_default()));
     };
     let front = context.wiring.front(false);
-    match (&args.reason, verdict) {
-        (Some(reason), _) => {
-            let shown = crate::ui::evidence::overview(&context.err_look, &question);
-            let sure = format!("{command} stage {}, digest {}?", question.stage, &question.digest.hex()[..12]);
-            match front.approver.confirm(&shown, &sure).await {
-                crate::core::evidence::Confirmation::Yes => Ok((verdict, reason.clone())),
-                _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),
-            }
-        }
-        (None, _) => match front.approver.ask(&question).await {
+    match &args.reason {
+        Some(reason) => match front.approver.sure(&question, verdict).await {
+            Confirmation::Yes => Ok((verdict, reason.clone())),
+            _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),
+        },
+        None => match front.approver.ask(&question).await {
             GateAnswer::Approve { reason } => Ok((Verdict::Approved, reason)),
             GateAnswer::Reject { reason } => Ok((Verdict::Rejected, reason)),
             _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{CheckResult, PackageChange, Reboot, Services, Stamp, StateReason};
+use super::document::{CheckResult, PackageChange, PlanDocument, Reboot, Services, Stamp, StateReason};
 use super::ids::{ChangeId, Digest, HostName, PlanName, RunId, StageName};
 use super::problem::Problem;
 
@@ -98,6 +98,23 @@ pub enum WayBack {
     },
 }
 
+/// What a run is about to do, before its first change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    /// The run.
+    pub run: RunId,
+    /// The change that it belongs to.
+    pub change: ChangeId,
+    /// The plan.
+    pub plan: PlanName,
+    /// The stages that begin, each host with its transaction.
+    pub now: PlanDocument,
+    /// How many hosts are changed then.
+    pub hosts: usize,
+    /// The stages that follow, each with its number of hosts: their transactions are resolved when their turn comes.
+    pub later: Vec<(StageName, usize)>,
+}
+
 /// What a person answered at a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateAnswer {
@@ -124,6 +141,8 @@ pub enum Confirmation {
     Yes,
     /// Do not.
     No,
+    /// Not now: it stays as it is.
+    Later,
     /// There is nobody to ask: no terminal.
     Unavailable,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::document::{ActionPerformed, ActionState, StageReason, StageState, StateReason};
-use super::evidence::GateQuestion;
+use super::evidence::{Beginning, GateQuestion};
 use super::ids::{ChangeId, HostName, PlanName, RunId, StageName};
 
 /// Something that a person may want to see.
@@ -141,11 +141,14 @@ impl Display for NoDisplay {
     fn show(&self, _: &View) {}
 }
 
-/// Writes down what a gate's decision is about.
+/// Writes down what a decision is about. What it writes is safe to show.
 pub trait Scribe: Send + Sync {
     /// The evidence, so that it can be taken in at a glance.
     fn evidence(&self, gate: &GateQuestion) -> String;
 
     /// All of it.
     fn details(&self, gate: &GateQuestion) -> String;
+
+    /// What a run is about to do.
+    fn beginning(&self, beginning: &Beginning) -> String;
 }

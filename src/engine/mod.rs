@@ -241,13 +241,12 @@ impl Driver<'_> {
     fn ask_to_begin(&mut self) {
         let approver = Arc::clone(&self.world.approver);
         let by = self.options.person.clone();
-        let (about, question) = show::before_first_change(&self.run.rollout);
+        let beginning = show::beginning(&self.run.rollout);
         let handle = self.tasks.spawn(async move {
-            let answer = approver.confirm(&about, &question).await;
-            let yes = match answer {
+            let yes = match approver.begin(&beginning).await {
                 Confirmation::Yes => true,
                 Confirmation::No => false,
-                Confirmation::Unavailable => return Outcome::Nothing(Slot::Confirm),
+                Confirmation::Later | Confirmation::Unavailable => return Outcome::Nothing(Slot::Confirm),
             };
             Outcome::Input(Slot::Confirm, Box::new(Input::Confirm { by, yes }), Vec::new())
         });

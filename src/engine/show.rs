@@ -1,13 +1,12 @@
 //! What a person is told about an event.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::core::document::{PackageChange, StateReason, Verdict};
+use crate::core::document::{self, StateReason, Verdict};
 use crate::core::event::{Event, PauseCause, Step};
+use crate::core::evidence::Beginning;
 use crate::core::host::Place;
-use crate::core::ids::{HostIx, StageIx};
+use crate::core::ids::{HostIx, StageIx, StageName};
 use crate::core::report;
 use crate::core::rollout::Rollout;
 use crate::core::view::{Level, View, Way};
@@ -78,7 +77,7 @@ fn host_done(rollout: &Rollout, host: HostIx) -> Option<View> {
     let detail = match (&result.error, result.state_reason) {
         (_, StateReason::Current) => String::new(),
         (Some(problem), _) => problem.message.clone(),
-        (None, _) => changes(&result.packages),
+        (None, _) => document::brief(&result.packages, "→"),
     };
     Some(View::HostDone {
         host: result.host,
@@ -91,60 +90,20 @@ fn host_done(rollout: &Rollout, host: HostIx) -> Option<View> {
     })
 }
 
-fn changes(packages: &[PackageChange]) -> String {
-    let version = |v: &Option<crate::core::packages::Version>| v.as_ref().map_or("-".to_owned(), ToString::to_string);
-    let mut text = String::new();
-    for (n, change) in packages.iter().enumerate() {
-        if n == 2 {
-            // Writing to a String cannot fail.
-            let _ = write!(text, " and {} more", packages.len() - 2);
-            break;
-        }
-        let from = change.tried.as_ref().unwrap_or(&change.before);
-        let separator = if n == 0 { "" } else { ", " };
-        let _ = write!(text, "{separator}{} {} → {}", change.name, version(from), version(&change.after));
-    }
-    text
-}
-
-/// What is about to happen, and the question whether it should.
-pub(super) fn before_first_change(rollout: &Rollout) -> (String, String) {
+/// What is about to happen: the stages whose hosts wait for the word, and those that follow.
+pub(super) fn beginning(rollout: &Rollout) -> Beginning {
     let settings = rollout.settings();
-    let mut about = format!("Plan {}, change {}.\n", settings.plan, settings.change);
-    let mut hosts = 0;
-    for (ix, stage) in (0..).map(StageIx).zip(&settings.stages) {
-        let mut groups: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
-        for host in &stage.hosts {
-            if rollout.host(*host).place == Place::Ready {
-                let lines = rollout.ops(*host).iter().map(|op| {
-                    let shown =
-                        |v: &Option<crate::core::packages::Version>| v.as_ref().map_or("-".into(), ToString::to_string);
-                    format!("{} {} {} → {}", op.op.as_str(), op.name, shown(&op.from), shown(&op.to))
-                });
-                groups.entry(lines.collect()).or_default().push(settings.hosts[host.at()].name.as_str());
-                hosts += 1;
-            }
-        }
-        for (ops, names) in groups {
-            let shown: Vec<&str> = names.iter().take(6).copied().collect();
-            let more = names.len().saturating_sub(6);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let _ = writeln!(about, "Stage {}: {}{more}", settings.stages[ix.at()].name, shown.join(", "));
-            for op in ops {
-                let _ = writeln!(about, "  {op}");
-            }
-        }
+    let begun = |name: &StageName| settings.stage(name).is_some_and(|ix| rollout.stages()[ix.at()].opened.is_some());
+    let mut now = report::plan_document(rollout);
+    now.stages.retain(|stage| begun(&stage.name));
+    let ready = |host: &&HostIx| rollout.host(**host).place == Place::Ready;
+    let later = settings.stages.iter().filter(|stage| !begun(&stage.name));
+    Beginning {
+        run: settings.run.clone(),
+        change: settings.change.clone(),
+        plan: settings.plan.clone(),
+        now,
+        hosts: settings.stages.iter().flat_map(|stage| &stage.hosts).filter(ready).count(),
+        later: later.map(|stage| (stage.name.clone(), stage.hosts.len())).collect(),
     }
-    let later: Vec<&str> = settings
-        .stages
-        .iter()
-        .zip(rollout.stages())
-        .filter(|(_, run)| run.opened.is_none())
-        .map(|(stage, _)| stage.name.as_str())
-        .collect();
-    if !later.is_empty() {
-        let _ = writeln!(about, "Then, after its gate: {}.", later.join(", "));
-    }
-    let hosts = if hosts == 1 { "this host".to_owned() } else { format!("these {hosts} hosts") };
-    (about, format!("Change {hosts} now?"))
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::core::document::Verdict;
 use crate::core::event::Decision;
-use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
+use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::{ChangeId, Digest, JobId, RunId, StageName};
 use crate::core::problem::Problem;
 use crate::core::settings::Host;
@@ -191,8 +192,11 @@ pub trait Approver: Send + Sync {
     /// terminal back: the decision came from elsewhere.
     async fn ask(&self, gate: &GateQuestion) -> GateAnswer;
 
-    /// Shows `about` (text that is safe to show) and asks `question`, once.
-    async fn confirm(&self, about: &str, question: &str) -> Confirmation;
+    /// Shows a gate's evidence and asks whether the verdict that was given is meant.
+    async fn sure(&self, gate: &GateQuestion, verdict: Verdict) -> Confirmation;
+
+    /// Shows what a run is about to do and asks whether it may begin.
+    async fn begin(&self, beginning: &Beginning) -> Confirmation;
 }
 
 /// A secret: never shown, wiped when dropped.

@@ -1,5 +1,6 @@
 //! Package changes, long and short.
 
+use super::grid::{Cell, Grid};
 use super::style::Look;
 use crate::core::document::{self, PackageChange};
 
@@ -21,13 +22,10 @@ pub(super) fn briefer(look: &Look, changes: &[PackageChange]) -> String {
 
 /// All of them, a line each, versions whole and in columns.
 pub(super) fn lines(look: &Look, changes: &[PackageChange]) -> Vec<String> {
-    let shifts = || changes.iter().filter_map(|change| change.shift().map(|shift| (change, shift)));
-    let name = |change: &PackageChange| format!("{}:{}", change.name, change.arch);
-    let names = shifts().map(|(change, _)| name(change).len()).max().unwrap_or(0);
-    let froms = shifts().map(|(_, (from, _))| from.unwrap_or("").len()).max().unwrap_or(0);
-    let line = |(change, (from, to)): (&PackageChange, (Option<&str>, Option<&str>))| {
-        let from = from.unwrap_or("new");
-        format!("{:names$}  {from:froms$} {} {}", name(change), look.arrow(), to.unwrap_or("removed"))
-    };
-    shifts().map(line).collect()
+    let mut grid = Grid::bare(look);
+    for (change, (from, to)) in changes.iter().filter_map(|change| change.shift().map(|shift| (change, shift))) {
+        let shift = format!("{} {} {}", from.unwrap_or("new"), look.arrow(), to.unwrap_or("removed"));
+        grid.row(vec![Cell::plain(format!("{}:{}", change.name, change.arch)), Cell::plain(shift)]);
+    }
+    grid.lines().collect()
 }

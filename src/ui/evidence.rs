@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use super::problems::{self, group};
 use super::result::reason_words;
 use super::style::{Look, Tone};
-use super::{changes, text};
+use super::{changes, plan, text};
 use crate::core::document::{CheckWhen, PackageChange, Reboot, Services, StateReason};
-use crate::core::evidence::{GateKind, GateQuestion, HostEvidence, WayBack};
+use crate::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
 use crate::core::view::Scribe;
 
 /// The names of a group's hosts are cut to about this many lines.
@@ -39,6 +39,10 @@ impl Scribe for Evidence {
 
     fn details(&self, gate: &GateQuestion) -> String {
         details(&self.look, gate)
+    }
+
+    fn beginning(&self, beginning: &Beginning) -> String {
+        plan::beginning(&self.look, beginning)
     }
 }
 

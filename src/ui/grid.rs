@@ -1,12 +1,16 @@
-//! Columns of text: aligned, the last one wrapped, coloured after they were measured.
+//! Tables, in one look: no lines but the one under the header, wide gaps, only the last column wraps.
+
+use comfy_table::{
+    Attribute, Cell as TableCell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle,
+};
 
 use super::style::{Look, Tone};
-use super::text;
 
 /// One cell: safe text, and what it means.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
-    pub(super) text: String,
+    text: String,
     tone: Tone,
 }
 
@@ -18,24 +22,55 @@ impl Cell {
     pub(super) fn plain(text: impl Into<String>) -> Self {
         Self::new(Tone::Plain, text)
     }
+
+    fn styled(self) -> TableCell {
+        let cell = TableCell::new_owned(self.text);
+        match self.tone {
+            Tone::Plain => cell,
+            Tone::Good => cell.fg(Color::DarkGreen),
+            Tone::Warn => cell.fg(Color::DarkYellow),
+            Tone::Bad => cell.fg(Color::DarkRed),
+            Tone::Accent => cell.fg(Color::DarkCyan),
+            Tone::Dim => cell.add_attribute(Attribute::Dim),
+            Tone::Strong => cell.add_attribute(Attribute::Bold),
+        }
+    }
 }
 
-/// Space between columns.
+/// Space between columns: a cell's padding, and where other tables have a line.
 const GAP: usize = 2;
 /// Narrower than this nothing is wrapped into the last column.
 pub(super) const LAST_COLUMN: usize = 24;
 
-/// Rows under a header. Every column but the last is as wide as its widest cell.
+/// Rows under a header.
 #[derive(Debug, Clone)]
 pub(super) struct Grid {
-    header: Vec<&'static str>,
-    rows: Vec<Vec<Cell>>,
+    look: Look,
+    table: Table,
     right: Vec<usize>,
 }
 
 impl Grid {
-    pub(super) fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: Vec::new(), right: Vec::new() }
+    /// A table with these columns.
+    pub(super) fn new(look: &Look, header: &[&'static str]) -> Self {
+        let mut grid = Self::bare(look);
+        grid.table.set_header(header.iter().map(|name| Cell::new(Tone::Strong, *name).styled()));
+        grid
+    }
+
+    /// Columns without a header.
+    pub(super) fn bare(look: &Look) -> Self {
+        let mut table = Table::new();
+        let rule = if look.unicode() { '─' } else { '-' };
+        table.load_style(TableStyle::new().header_separator(LineStyle::none().fill(rule).junction(rule)));
+        // Whether there is a terminal, how wide it is and what colours it has was decided by the look.
+        table.force_no_tty();
+        table.style_text_only();
+        if look.colour() {
+            crossterm::style::force_color_output(true);
+            table.enforce_styling();
+        }
+        Self { look: look.clone(), table, right: Vec::new() }
     }
 
     /// Aligns this column to the right.
@@ -45,79 +80,46 @@ impl Grid {
     }
 
     pub(super) fn row(&mut self, cells: Vec<Cell>) {
-        self.rows.push(cells);
+        self.table.add_row(cells.into_iter().map(Cell::styled));
     }
 
     fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.header.iter().map(|name| text::width(name)).collect();
-        for row in &self.rows {
-            for (widest, cell) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(text::width(&cell.text));
-            }
-        }
-        widths
+        self.table.column_max_content_widths().into_iter().map(usize::from).collect()
     }
 
     /// The columns that all of it takes without wrapping.
     pub(super) fn width(&self) -> usize {
-        let widths = self.widths();
-        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+        self.before_last() + self.widths().last().copied().unwrap_or(0)
     }
 
     /// The columns before the last one.
     pub(super) fn before_last(&self) -> usize {
         let widths = self.widths();
-        let all_but_last = &widths[..widths.len().saturating_sub(1)];
-        all_but_last.iter().map(|width| width + GAP).sum()
+        widths.iter().rev().skip(1).map(|width| width + GAP).sum()
     }
 
-    /// The whole as lines; the last column is wrapped where the look has a width.
-    pub(super) fn draw(&self, look: &Look) -> String {
-        let mut widths = self.widths();
-        let room = look.width().map(|width| width.saturating_sub(self.before_last()).max(LAST_COLUMN / 2));
-        if let (Some(last), Some(room)) = (widths.last_mut(), room) {
-            *last = (*last).min(room);
+    /// The whole; the last column is wrapped where the look has a width.
+    pub(super) fn draw(mut self) -> String {
+        if let Some(width) = self.look.width() {
+            let least = self.before_last() + LAST_COLUMN / 2;
+            let width = u16::try_from(width.max(least)).unwrap_or(u16::MAX);
+            self.table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
-        let mut out = String::new();
-        let header: Vec<Cell> = self.header.iter().map(|&name| Cell::new(Tone::Strong, name)).collect();
-        self.line(&mut out, look, &widths, &header);
-        let rule = look.symbol("─", "-");
-        let rules: Vec<Cell> = widths.iter().map(|&width| Cell::new(Tone::Dim, rule.repeat(width))).collect();
-        self.line(&mut out, look, &widths, &rules);
-        for row in &self.rows {
-            self.line(&mut out, look, &widths, row);
-        }
-        out
+        self.lines().fold(String::new(), |text, line| text + &line + "\n")
     }
 
-    fn line(&self, out: &mut String, look: &Look, widths: &[usize], cells: &[Cell]) {
-        let last = widths.len().saturating_sub(1);
-        let mut more = Vec::new();
-        for (at, (cell, &width)) in cells.iter().zip(widths).enumerate() {
-            let space = " ".repeat(width.saturating_sub(text::width(&cell.text)));
+    /// As lines; without a width nothing wraps.
+    pub(super) fn lines(&mut self) -> impl Iterator<Item = String> {
+        let last = self.table.column_count().saturating_sub(1);
+        for (at, column) in self.table.column_iter_mut().enumerate() {
+            column.set_padding((0, u16::from(at < last)));
             if at < last {
-                let painted = look.paint(cell.tone, &cell.text);
-                let (before, after) =
-                    if self.right.contains(&at) { (space, String::new()) } else { (String::new(), space) };
-                out.push_str(&format!("{before}{painted}{after}{}", " ".repeat(GAP)));
-            } else {
-                let mut lines = text::wrap(&cell.text, width.max(1)).into_iter();
-                out.push_str(&look.paint(cell.tone, lines.next().unwrap_or_default()));
-                more.extend(lines.map(|line| look.paint(cell.tone, line)));
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            if self.right.contains(&at) {
+                column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        trim_end(out);
-        out.push('\n');
-        let indent: usize = widths.iter().take(last).map(|width| width + GAP).sum();
-        for line in more {
-            out.push_str(&" ".repeat(indent));
-            out.push_str(&line);
-            out.push('\n');
-        }
+        self.table.lines().map(|line| line.trim_end().to_owned())
     }
-}
-
-fn trim_end(out: &mut String) {
-    let kept = out.trim_end_matches(' ').len();
-    out.truncate(kept);
 }

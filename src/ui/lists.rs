@@ -19,16 +19,16 @@ pub fn runs(look: &Look, document: &RunsDocument) -> String {
     }
     let full = runs_grid(look, &document.runs, FULL_ID);
     if look.width().is_none_or(|width| full.width() <= width) {
-        return full.draw(look);
+        return full.draw();
     }
-    runs_grid(look, &document.runs, short_id(&document.runs)).draw(look)
+    runs_grid(look, &document.runs, short_id(&document.runs)).draw()
 }
 
 /// A run ID's length.
 const FULL_ID: usize = 26;
 
 fn runs_grid(look: &Look, runs: &[RunLine], id: usize) -> Grid {
-    let mut grid = Grid::new(&["run", "started", "took", "outcome", "change", "plan"]).right(2);
+    let mut grid = Grid::new(look, &["run", "started", "took", "outcome", "change", "plan"]).right(2);
     for run in runs {
         let took = match run.finished_at {
             Some(end) => text::duration(u64::try_from(end.0.duration_since(run.started_at.0).as_millis()).unwrap_or(0)),
@@ -61,7 +61,7 @@ fn short_id(runs: &[RunLine]) -> usize {
 
 /// The inventory's hosts.
 pub fn inventory(look: &Look, hosts: &[&Host]) -> String {
-    let mut grid = Grid::new(&["host", "address", "user", "become", "playbook", "groups"]);
+    let mut grid = Grid::new(look, &["host", "address", "user", "become", "playbook", "groups"]);
     for host in hosts {
         let become_root = match host.escalate {
             Escalate::None => look.dash(),
@@ -77,7 +77,7 @@ pub fn inventory(look: &Look, hosts: &[&Host]) -> String {
             Cell::new(Tone::Dim, groups.join(" ")),
         ]);
     }
-    format!("{}\n{}\n", grid.draw(look), text::count(hosts.len(), "host"))
+    format!("{}\n{}\n", grid.draw(), text::count(hosts.len(), "host"))
 }
 
 /// Address and port, the port only where it is not 22.
@@ -111,7 +111,7 @@ pub struct PingAnswer {
 
 /// Who answered; what the others said, grouped.
 pub fn ping(look: &Look, pinged: &[Pinged]) -> String {
-    let mut grid = Grid::new(&["host", "answer", "user", "time", "host key"]).right(3);
+    let mut grid = Grid::new(look, &["host", "answer", "user", "time", "host key"]).right(3);
     for one in pinged {
         let name = Cell::plain(one.host.as_str());
         grid.row(match &one.answer {
@@ -129,7 +129,7 @@ pub fn ping(look: &Look, pinged: &[Pinged]) -> String {
         });
     }
     let problems: Vec<&Problem> = pinged.iter().filter_map(|one| one.answer.as_ref().err()).collect();
-    let mut out = format!("{}\n", grid.draw(look));
+    let mut out = format!("{}\n", grid.draw());
     if !problems.is_empty() {
         out.push_str(&format!("{}\n{}\n", look.paint(Tone::Strong, "Problems"), problems::draw(look, &problems)));
     }

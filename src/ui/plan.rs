@@ -1,9 +1,11 @@
 //! What a run would do: each transaction once, with the hosts that would get it.
 
+use super::grid::{Cell, Grid};
 use super::problems::{self, group};
 use super::style::{Look, Tone};
 use super::text;
 use crate::core::document::{PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast};
+use crate::core::evidence::Beginning;
 use crate::core::packages::{OpKind, PackageOp, Version};
 use crate::core::problem::Problem;
 
@@ -21,6 +23,27 @@ pub fn plan(look: &Look, document: &PlanDocument) -> String {
         out.push_str(&format!("{title}\n{}\n", problems::draw(look, &problems)));
     }
     out.push_str(&summary(look, document, &problems));
+    out
+}
+
+/// What a run is about to do, in the same form.
+pub fn beginning(look: &Look, beginning: &Beginning) -> String {
+    let about = format!("{}  run {}  change {}", beginning.plan, beginning.run, beginning.change);
+    let mut out = format!("{}\n\n", look.paint(Tone::Dim, about));
+    for stage in &beginning.now.stages {
+        out.push_str(&stage_text(look, stage));
+    }
+    let problems: Vec<&Problem> =
+        beginning.now.stages.iter().flat_map(|stage| &stage.hosts).flat_map(|host| &host.problems).collect();
+    if !problems.is_empty() {
+        out.push_str(&format!("\n{}", problems::draw(look, &problems::distinct(problems))));
+    }
+    let later: Vec<String> =
+        beginning.later.iter().map(|(stage, hosts)| format!("{stage} ({})", text::count(*hosts, "host"))).collect();
+    if !later.is_empty() {
+        let later = format!("later, each resolved when its turn comes: {}", later.join(", "));
+        out.push_str(&format!("\n{}\n", look.paint(Tone::Dim, later)));
+    }
     out
 }
 
@@ -57,30 +80,37 @@ fn stage_text(look: &Look, stage: &PlannedStage) -> String {
 
 /// The operations in columns; where they come from stands behind each, or where that is too wide below all.
 fn op_lines(look: &Look, ops: &[PackageOp]) -> Vec<String> {
-    let name = |op: &PackageOp| format!("{}:{}", op.name, op.arch);
-    let names = ops.iter().map(|op| name(op).len()).max().unwrap_or(0);
-    let versions = ops.iter().map(|op| text::width(&shift(look, op))).max().unwrap_or(0);
-    let origins = ops.iter().map(|op| text::width(&origin(op))).max().unwrap_or(0);
-    let wide = look.width().is_none_or(|width| INDENT + 10 + names + 2 + versions + 2 + origins <= width);
-    let line = |op: &PackageOp| {
+    let mut wide = ops_grid(look, ops, true);
+    if look.width().is_none_or(|width| INDENT + wide.width() <= width) {
+        return wide.lines().collect();
+    }
+    let mut lines: Vec<String> = ops_grid(look, ops, false).lines().collect();
+    for (from, members) in group(ops, |op| origin(op)).into_iter().filter(|(from, _)| !from.is_empty()) {
+        let some = if members.len() < ops.len() { format!("{} ", members.len()) } else { String::new() };
+        lines.push(look.paint(Tone::Dim, format!("{some}from {from}")));
+    }
+    lines
+}
+
+fn ops_grid(look: &Look, ops: &[PackageOp], origins: bool) -> Grid {
+    let mut grid = Grid::bare(look);
+    for op in ops {
         let tone = match op.op {
             OpKind::Upgrade => Tone::Plain,
             OpKind::Install => Tone::Good,
             OpKind::Remove | OpKind::Downgrade => Tone::Warn,
         };
-        let word = look.paint(tone, format!("{:9}", op.op.as_str()));
-        let from = if wide { look.paint(Tone::Dim, origin(op)) } else { String::new() };
-        let line = format!("{word} {:names$}  {}  {from}", name(op), text::pad(&shift(look, op), versions));
-        line.trim_end().to_owned()
-    };
-    let mut lines: Vec<String> = ops.iter().map(line).collect();
-    if !wide {
-        for (from, members) in group(ops, |op| origin(op)).into_iter().filter(|(from, _)| !from.is_empty()) {
-            let some = if members.len() < ops.len() { format!("{} ", members.len()) } else { String::new() };
-            lines.push(look.paint(Tone::Dim, format!("{some}from {from}")));
+        let mut cells = vec![
+            Cell::new(tone, op.op.as_str()),
+            Cell::plain(format!("{}:{}", op.name, op.arch)),
+            Cell::plain(shift(look, op)),
+        ];
+        if origins {
+            cells.push(Cell::new(Tone::Dim, origin(op)));
         }
+        grid.row(cells);
     }
-    lines
+    grid
 }
 
 const INDENT: usize = 4;

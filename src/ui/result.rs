@@ -96,7 +96,7 @@ impl<'a> Table<'a> {
     }
 
     fn draw(self, look: &Look, document: &ResultDocument) -> String {
-        let mut out = self.grid(look, document).draw(look);
+        let mut out = self.grid(look, document).draw();
         if !self.domain.is_empty() {
             out.push_str(&format!("{}\n", look.paint(Tone::Dim, format!("hosts are in {}", &self.domain[1..]))));
         }
@@ -105,7 +105,7 @@ impl<'a> Table<'a> {
     }
 
     fn grid(self, look: &Look, document: &ResultDocument) -> Grid {
-        let mut grid = Grid::new(&["stage", "host", "action", "state", "packages", "time", "reason"]).right(5);
+        let mut grid = Grid::new(look, &["stage", "host", "action", "state", "packages", "time", "reason"]).right(5);
         for stage in &document.stages {
             for host in &stage.hosts {
                 grid.row(self.row(look, stage, host));

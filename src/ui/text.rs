@@ -1,6 +1,9 @@
 //! Text for people: safe, of the right width, with numbers that read well.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthStr;
 
 use crate::core::untrusted::Untrusted;
 
@@ -31,54 +34,21 @@ pub(super) fn width(text: &str) -> usize {
 
 /// The text cut to `max` columns, its loss marked.
 pub(super) fn cut(text: &str, max: usize, mark: &str) -> String {
-    if width(text) <= max {
-        return text.to_owned();
-    }
-    let room = max.saturating_sub(width(mark));
-    let mut short = String::with_capacity(max);
-    let mut used = 0;
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
-        if used > room {
-            break;
-        }
-        short.push(c);
-    }
-    let mut short = short.trim_end().to_owned();
-    short.push_str(mark);
-    short
+    console::truncate_str(text, max, mark).into_owned()
 }
 
 /// The text filled up with spaces to `columns`.
 pub(super) fn pad(text: &str, columns: usize) -> String {
-    let mut padded = text.to_owned();
-    padded.extend(std::iter::repeat_n(' ', columns.saturating_sub(width(text))));
-    padded
+    console::pad_str(text, columns, console::Alignment::Left, None).into_owned()
 }
 
 /// The text in lines of at most `max` columns, broken between words; a word that is longer is broken inside.
 pub(super) fn wrap(text: &str, max: usize) -> Vec<String> {
-    let max = max.max(1);
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        if !line.is_empty() && width(&line) + 1 + width(word) > max {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for c in word.chars() {
-            if width(&line) + c.width().unwrap_or(0) > max && !line.is_empty() {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(c);
-        }
-    }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
+    let options = Options::new(max.max(1))
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()
 }
 
 /// `1 host`, `2 hosts`.

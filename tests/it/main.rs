@@ -1,7 +1,11 @@
 //! The one integration binary: everything here sees the crate from outside.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod generated;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]

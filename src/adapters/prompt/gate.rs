@@ -1,13 +1,13 @@
-//! The conversation at a gate.
+//! The conversation at a gate, and before the first change.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::menu::{self, Choice};
 use super::terminal::Terminal;
-use super::{Prompter, Stop, line, pager};
-use crate::core::evidence::{Confirmation, GateAnswer, GateQuestion};
+use super::{Prompter, Stop};
+use crate::core::document::Verdict;
+use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::view::Scribe;
 use crate::ports::Approver;
 
@@ -21,6 +21,20 @@ impl TerminalApprover {
     /// Asks through this prompter what this scribe writes down.
     pub fn new(prompter: Prompter, scribe: Arc<dyn Scribe>) -> Self {
         Self { prompter, scribe }
+    }
+
+    async fn confirmed(&self, about: String, question: String) -> Confirmation {
+        let talk = move |terminal: &Terminal| {
+            terminal.show(&format!("\n{about}"))?;
+            terminal.show("")?;
+            terminal.yes(&question)
+        };
+        match self.prompter.converse(talk).await {
+            Ok(true) => Confirmation::Yes,
+            Ok(false) => Confirmation::No,
+            Err(Stop::Left | Stop::Withdrawn) => Confirmation::Later,
+            Err(Stop::NoTerminal) => Confirmation::Unavailable,
+        }
     }
 }
 
@@ -37,83 +51,51 @@ impl Approver for TerminalApprover {
         }
     }
 
-    async fn confirm(&self, about: &str, question: &str) -> Confirmation {
-        let about = about.trim_end().to_owned();
-        let question = question.to_owned();
-        let talk = move |terminal: &mut Terminal| {
-            if !about.is_empty() {
-                terminal.write(&format!("{about}\n\n"))?;
-            }
-            yes(terminal, &question)
-        };
-        match self.prompter.converse(talk).await {
-            Ok(true) => Confirmation::Yes,
-            Ok(false) | Err(Stop::Left | Stop::Withdrawn) => Confirmation::No,
-            Err(Stop::NoTerminal) => Confirmation::Unavailable,
-        }
+    async fn sure(&self, gate: &GateQuestion, verdict: Verdict) -> Confirmation {
+        self.confirmed(self.scribe.evidence(gate), last_question(gate, verdict)).await
     }
-}
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choose {
-    Approve,
-    Reject,
-    Details,
-    Wait,
+    async fn begin(&self, beginning: &Beginning) -> Confirmation {
+        let question = match beginning.hosts {
+            1 => "Change this host now?".to_owned(),
+            hosts => format!("Change these {hosts} hosts now?"),
+        };
+        self.confirmed(self.scribe.beginning(beginning), question).await
+    }
 }
 
 /// Shows the evidence and asks until there is a decision, or none is wanted.
-fn decide(terminal: &mut Terminal, scribe: &dyn Scribe, gate: &GateQuestion) -> Result<GateAnswer, Stop> {
-    terminal.write(&format!("\n{}\n", scribe.evidence(gate)))?;
+fn decide(terminal: &Terminal, scribe: &dyn Scribe, gate: &GateQuestion) -> Result<GateAnswer, Stop> {
+    let answers = [
+        "approve".to_owned(),
+        "reject".to_owned(),
+        "show details".to_owned(),
+        "leave it waiting: decide later, from any terminal (as Ctrl-C does)".to_owned(),
+    ];
+    terminal.show(&format!("\n{}", scribe.evidence(gate)))?;
+    terminal.show("")?;
     loop {
-        let approve = match choose(terminal, gate)? {
-            Choose::Wait => return Ok(GateAnswer::Wait),
-            Choose::Details => {
-                pager::show(terminal, &scribe.details(gate))?;
-                terminal.write("\n")?;
+        let verdict = match terminal.choose(&format!("Stage {}", gate.stage), &answers)? {
+            0 => Verdict::Approved,
+            1 => Verdict::Rejected,
+            2 => {
+                terminal.show(&scribe.details(gate))?;
+                terminal.show("")?;
                 continue;
             }
-            Choose::Approve => true,
-            Choose::Reject => false,
+            _ => return Ok(GateAnswer::Wait),
         };
-        let reason = reason(terminal)?;
-        if yes(terminal, &last_question(gate, approve))? {
-            return Ok(if approve { GateAnswer::Approve { reason } } else { GateAnswer::Reject { reason } });
+        let reason = terminal.line("Reason", None, "a reason is needed; it goes into the record")?;
+        if terminal.yes(&last_question(gate, verdict))? {
+            return Ok(match verdict {
+                Verdict::Approved => GateAnswer::Approve { reason },
+                _ => GateAnswer::Reject { reason },
+            });
         }
     }
 }
 
-/// What each answer leads to stands in the evidence.
-fn choose(terminal: &mut Terminal, gate: &GateQuestion) -> Result<Choose, Stop> {
-    let later = "decide later, from any terminal";
-    let choices = [
-        Choice { label: "approve", letters: "a", about: "", value: Choose::Approve },
-        Choice { label: "reject", letters: "r", about: "", value: Choose::Reject },
-        Choice { label: "show details", letters: "ds", about: "", value: Choose::Details },
-        Choice { label: "leave it waiting", letters: "wl", about: later, value: Choose::Wait },
-    ];
-    menu::choose(terminal, &format!("Stage {}:", gate.stage), &choices)
-}
-
-/// Why: asked again until there is something.
-fn reason(terminal: &mut Terminal) -> Result<String, Stop> {
-    loop {
-        let reason = line::ask(terminal, "Reason: ")?;
-        if !reason.is_empty() {
-            return Ok(reason);
-        }
-        let missing = terminal.paint("33", "A reason is needed; it goes into the record.");
-        terminal.write(&format!("{missing}\n"))?;
-    }
-}
-
-fn last_question(gate: &GateQuestion, approve: bool) -> String {
-    let verb = if approve { "Approve" } else { "Reject" };
+fn last_question(gate: &GateQuestion, verdict: Verdict) -> String {
+    let verb = if verdict == Verdict::Approved { "Approve" } else { "Reject" };
     format!("{verb} stage {}, digest {}?", gate.stage, &gate.digest.hex()[..12])
-}
-
-/// Whether the answer is yes; anything else, and nothing, is no.
-fn yes(terminal: &mut Terminal, question: &str) -> Result<bool, Stop> {
-    let answer = line::ask(terminal, &format!("{question} [y/N] "))?;
-    Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -1,21 +1,18 @@
 //! Asks the person at the terminal: for a decision, for a go-ahead, for secrets.
 //!
-//! Everything is written to standard error and read from standard input, and only where both are a terminal that is
-//! ours. While a question is open, keys arrive one by one and Ctrl-C is a key like any other: it answers the question
-//! and ends nothing. The terminal gets its modes back however the question ends, and what was typed before it
-//! appeared does not answer it.
+//! dialoguer asks, on standard error; answers come from standard input, and only where both are a terminal that is
+//! ours. While a question is open Ctrl-C is a key like any other: it answers the question and ends nothing. The
+//! terminal gets its modes and its cursor back however the question ends, and what was typed before it appeared does
+//! not answer it.
 
 mod command;
 mod gate;
-mod keys;
-mod line;
-mod menu;
-mod pager;
 mod secrets;
 mod terminal;
+mod thread;
+mod wizard;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
@@ -46,7 +43,7 @@ pub struct Prompter {
 /// Why a question has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
-    /// Ctrl-C, Esc, or the end of the input: the person leaves.
+    /// Ctrl-C, or where it says so Esc: the person leaves.
     Left,
     /// Nobody waits for the answer any more.
     Withdrawn,
@@ -65,36 +62,21 @@ impl Prompter {
         terminal::is_interactive()
     }
 
-    /// Runs a conversation on a thread that may block. Dropping the future withdraws the question: the conversation
-    /// ends at its next key, and gives the terminal back by itself.
+    /// Runs a conversation on a thread of its own. Dropping the future withdraws the question: the conversation ends,
+    /// and gives the terminal back by itself.
     async fn converse<T: Send + 'static>(
         &self,
-        talk: impl FnOnce(&mut Terminal) -> Result<T, Stop> + Send + 'static,
+        talk: impl FnOnce(&Terminal) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Stop> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let withdrawn = Withdraw(Arc::new(AtomicBool::new(false)));
-        let flag = Arc::clone(&withdrawn.0);
         let aside = Aside::new(Arc::clone(&self.display));
         let look = self.look;
-        let conversation = tokio::task::spawn_blocking(move || {
+        thread::converse(move || {
             // Both go when the terminal is whole again: the next question, and the display, wait for that.
             let _held = (turn, aside);
-            if flag.load(Ordering::Acquire) {
-                return Err(Stop::Withdrawn);
-            }
-            let mut terminal = Terminal::open(flag, look).ok_or(Stop::NoTerminal)?;
-            talk(&mut terminal)
-        });
-        conversation.await.unwrap_or(Err(Stop::NoTerminal))
-    }
-}
-
-/// Withdraws the question when its asker goes away.
-struct Withdraw(Arc<AtomicBool>);
-
-impl Drop for Withdraw {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+            talk(&Terminal::open(look)?)
+        })
+        .await
     }
 }
 

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use super::command;
-use super::line;
 use super::{Aside, Prompter, Stop};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
@@ -72,7 +71,7 @@ impl TerminalSecrets {
             Which::Password | Which::Command(..) => ("SSH password: ".to_owned(), ErrorKind::Auth),
         };
         let question = label.clone();
-        let typed = self.prompter.converse(move |terminal| line::ask_secret(terminal, &question)).await;
+        let typed = self.prompter.converse(move |terminal| terminal.secret(&question)).await;
         match typed {
             Ok(secret) => Ok(Secret::new(secret.as_str().to_owned())),
             Err(stop) => Err(refusal(which, kind, stop)),

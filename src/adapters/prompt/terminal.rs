@@ -1,17 +1,25 @@
-//! The terminal, key by key, and its way back to what it was.
+//! The terminal while somebody is asked, and its way back to what it was.
 
-use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use console::{Key, Term};
+use dialoguer::theme::ColorfulTheme;
+use dialoguer::{Confirm, Input, MultiSelect, Select};
+use rustix::termios::{InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
+use zeroize::Zeroizing;
 
-use super::keys::{self, Key};
 use super::{PromptLook, Stop};
 
-/// Restores the terminal's modes when it is dropped: for the process's end, whatever a question has left open.
+/// Characters of a secret, at most: a pasted file is none.
+const LONGEST: usize = 1000;
+/// Terminals that are not back yet.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// How long the process's end waits for them.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Restores the terminal when it is dropped: for the process's end, whatever a question has left open.
 pub struct TerminalGuard {
     modes: Option<Termios>,
 }
@@ -19,12 +27,16 @@ pub struct TerminalGuard {
 impl TerminalGuard {
     /// Remembers the modes that the terminal has now; nothing where standard input is none.
     pub fn save() -> Self {
-        Self { modes: rustix::termios::tcgetattr(std::io::stdin()).ok() }
+        Self { modes: rustix::termios::tcgetattr(io::stdin()).ok() }
     }
 }
 
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while OPEN.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         if let Some(modes) = &self.modes {
             restore(modes);
         }
@@ -34,103 +46,172 @@ impl Drop for TerminalGuard {
 /// Only the foreground may set modes: in the background the attempt would stop the process.
 fn restore(modes: &Termios) {
     if in_foreground() {
-        let _ = rustix::termios::tcsetattr(std::io::stdin(), OptionalActions::Now, modes);
+        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, modes);
     }
 }
 
 fn in_foreground() -> bool {
-    rustix::termios::tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+    rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// Whether questions can be asked: both ends are a terminal, and it is ours to read from.
 pub(super) fn is_interactive() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && in_foreground()
+    io::stdin().is_terminal() && io::stderr().is_terminal() && in_foreground()
 }
 
-/// The terminal while a conversation goes on.
+/// The terminal while a conversation goes on: Ctrl-C is a key like any other, also between two keys, and nothing that
+/// is typed appears by itself.
 pub(super) struct Terminal {
     before: Termios,
-    withdrawn: Arc<AtomicBool>,
-    typed: VecDeque<u8>,
-    pub(super) look: PromptLook,
+    term: Term,
+    theme: ColorfulTheme,
+    unicode: bool,
 }
 
 impl Terminal {
-    /// Takes the terminal, and drops what was typed before: it was not meant for this question.
-    pub(super) fn open(withdrawn: Arc<AtomicBool>, look: PromptLook) -> Option<Self> {
+    pub(super) fn open(look: PromptLook) -> Result<Self, Stop> {
         if !is_interactive() {
-            return None;
+            return Err(Stop::NoTerminal);
         }
-        let before = rustix::termios::tcgetattr(std::io::stdin()).ok()?;
+        let before = rustix::termios::tcgetattr(io::stdin()).map_err(|_| Stop::NoTerminal)?;
         let mut modes = before.clone();
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
         modes.input_modes -= InputModes::IXON;
-        // A read returns after a tenth of a second at the latest, so that a withdrawn question is noticed.
-        modes.special_codes[SpecialCodeIndex::VMIN] = 0;
-        modes.special_codes[SpecialCodeIndex::VTIME] = 1;
-        rustix::termios::tcsetattr(std::io::stdin(), OptionalActions::Flush, &modes).ok()?;
-        Some(Self { before, withdrawn, typed: VecDeque::new(), look })
-    }
-
-    /// The next key.
-    pub(super) fn key(&mut self) -> Result<Key, Stop> {
-        loop {
-            if let Some(byte) = self.byte()? {
-                return keys::decode(byte, || self.byte());
-            }
-        }
-    }
-
-    /// The next byte; none after a tenth of a second without one.
-    fn byte(&mut self) -> Result<Option<u8>, Stop> {
-        if let Some(byte) = self.typed.pop_front() {
-            return Ok(Some(byte));
-        }
-        if self.withdrawn.load(Ordering::Acquire) {
-            return Err(Stop::Withdrawn);
-        }
-        let mut buffer = [0; 64];
-        match rustix::io::read(std::io::stdin(), &mut buffer) {
-            // A terminal that hung up also reads as nothing, but at once and for ever.
-            Ok(0) if rustix::termios::tcgetattr(std::io::stdin()).is_err() => Err(Stop::NoTerminal),
-            Ok(0) | Err(Errno::INTR) => Ok(None),
-            Ok(count) => {
-                self.typed.extend(&buffer[..count]);
-                buffer.fill(0);
-                Ok(self.typed.pop_front())
-            }
-            Err(_) => Err(Stop::NoTerminal),
-        }
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        OPEN.fetch_add(1, Ordering::AcqRel);
+        let terminal = Self { before, term: Term::stderr(), theme: theme(look), unicode: look.unicode };
+        // What was typed before was not meant for this question.
+        rustix::termios::tcsetattr(io::stdin(), OptionalActions::Flush, &modes).map_err(|_| Stop::NoTerminal)?;
+        Ok(terminal)
     }
 
     /// Writes text as it is.
-    pub(super) fn write(&mut self, text: &str) -> Result<(), Stop> {
-        let mut err = std::io::stderr();
-        err.write_all(text.as_bytes()).and_then(|()| err.flush()).map_err(|_| Stop::NoTerminal)
+    pub(super) fn show(&self, text: &str) -> Result<(), Stop> {
+        self.term.write_line(text.trim_end_matches('\n')).map_err(|_| Stop::NoTerminal)
     }
 
-    /// Rows and columns.
-    pub(super) fn size(&self) -> (usize, usize) {
-        match rustix::termios::tcgetwinsize(std::io::stderr()) {
-            Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (usize::from(size.ws_row), usize::from(size.ws_col)),
-            _ => (24, 80),
-        }
+    /// The number of the answer that was chosen. Only Ctrl-C leaves it: an arrow key that comes in two parts, over a
+    /// slow connection, begins with Esc.
+    pub(super) fn choose(&self, prompt: &str, answers: &[String]) -> Result<usize, Stop> {
+        let chosen = self.select(prompt, answers).interact_on(&self.term);
+        chosen.map_err(|error| self.stopped(error, answers.len() + 1))
     }
 
-    /// The first where the terminal shows Unicode, else the second.
-    pub(super) fn symbol(&self, unicode: &'static str, ascii: &'static str) -> &'static str {
-        if self.look.unicode { unicode } else { ascii }
+    /// The same where little is lost: Esc and `q` leave it too.
+    pub(super) fn choose_or_leave(&self, prompt: &str, answers: &[String]) -> Result<usize, Stop> {
+        let chosen = self.select(prompt, answers).interact_on_opt(&self.term);
+        chosen.map_err(|error| self.stopped(error, answers.len() + 1))?.ok_or(Stop::Left)
     }
 
-    /// The text in this ANSI style.
-    pub(super) fn paint(&self, style: &str, text: &str) -> String {
-        if self.look.colour { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    fn select(&self, prompt: &str, answers: &[String]) -> Select<'_> {
+        self.drop_typed();
+        let answers = answers.iter().map(|answer| self.fitting(answer));
+        Select::with_theme(&self.theme).with_prompt(prompt).items(answers).default(0)
+    }
+
+    /// The numbers of the answers that were marked; Esc and `q` leave it too.
+    pub(super) fn mark(&self, prompt: &str, answers: &[String]) -> Result<Vec<usize>, Stop> {
+        self.drop_typed();
+        let answers: Vec<String> = answers.iter().map(|answer| self.fitting(answer)).collect();
+        let question = MultiSelect::with_theme(&self.theme).with_prompt(prompt).items(&answers).report(false);
+        let marked = question.interact_on_opt(&self.term);
+        marked.map_err(|error| self.stopped(error, answers.len() + 1))?.ok_or(Stop::Left)
+    }
+
+    /// A line without the spaces around it; an empty one is the default, or where there is none it is asked for again,
+    /// with `missing` as the reason.
+    pub(super) fn line(&self, prompt: &str, default: Option<&str>, missing: &str) -> Result<String, Stop> {
+        self.drop_typed();
+        let mut question = Input::<String>::with_theme(&self.theme).with_prompt(prompt);
+        question = match default {
+            Some(default) => question.default(default.to_owned()),
+            // Else nothing would be said about an empty line.
+            None => question.allow_empty(true),
+        };
+        let there = |line: &String| if line.trim().is_empty() { Err(missing.to_owned()) } else { Ok(()) };
+        let line = question.validate_with(there).interact_text_on(&self.term);
+        line.map(|line| line.trim().to_owned()).map_err(|error| self.stopped(error, 0))
+    }
+
+    /// Whether the answer is yes; Enter alone is no.
+    pub(super) fn yes(&self, question: &str) -> Result<bool, Stop> {
+        self.drop_typed();
+        let question = Confirm::with_theme(&self.theme).with_prompt(question).default(false).wait_for_newline(true);
+        question.interact_on(&self.term).map_err(|error| self.stopped(error, 0))
+    }
+
+    /// A secret; nothing of it is shown, and it is wiped. dialoguer's own `Password` reads a whole line: Ctrl-C is a
+    /// signal to the process there, nothing can end the question, and copies of the secret stay in memory.
+    pub(super) fn secret(&self, prompt: &str) -> Result<Zeroizing<String>, Stop> {
+        self.drop_typed();
+        self.term.write_str(prompt).map_err(|_| Stop::NoTerminal)?;
+        // Room for all of it: a text that grows leaves copies of itself behind.
+        let mut secret = Zeroizing::new(String::with_capacity(LONGEST * 4));
+        let result = loop {
+            match self.term.read_key_raw() {
+                Ok(Key::Enter) => break Ok(()),
+                Ok(Key::CtrlC) => break Err(Stop::Left),
+                Ok(Key::Char('\u{4}')) if secret.is_empty() => break Err(Stop::Left),
+                Ok(Key::Backspace) => drop(secret.pop()),
+                Ok(Key::Char('\u{15}')) => secret.clear(),
+                Ok(Key::Char(c)) if !c.is_control() && secret.len() < LONGEST => secret.push(c),
+                Ok(_) => {}
+                Err(_) => break Err(Stop::NoTerminal),
+            }
+        };
+        self.show("")?;
+        result.map(|()| secret)
+    }
+
+    /// A pasted text's second line must not answer the next question.
+    fn drop_typed(&self) {
+        // Were it not possible, the question would still be asked.
+        let _ = rustix::termios::tcflush(io::stdin(), QueueSelector::IFlush);
+    }
+
+    /// What fits into a row: rows are counted when a menu is drawn again.
+    fn fitting(&self, answer: &str) -> String {
+        let columns = usize::from(self.term.size().1).saturating_sub(4).max(8);
+        console::truncate_str(answer, columns, if self.unicode { "…" } else { "..." }).into_owned()
+    }
+
+    /// Why a question ended without an answer; what is left of its `rows` is taken away.
+    fn stopped(&self, error: dialoguer::Error, rows: usize) -> Stop {
+        let dialoguer::Error::IO(error) = error;
+        let height = usize::from(self.term.size().0);
+        // The terminal may be gone.
+        let _ = match rows {
+            0 => self.term.write_line(""),
+            rows => self.term.clear_last_lines(rows.min(height.saturating_sub(1))),
+        };
+        if error.kind() == io::ErrorKind::Interrupted { Stop::Left } else { Stop::NoTerminal }
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.typed.iter_mut().for_each(|byte| *byte = 0);
+        let _ = self.term.show_cursor();
         restore(&self.before);
+        OPEN.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn theme(look: PromptLook) -> ColorfulTheme {
+    console::set_colors_enabled_stderr(look.colour);
+    let theme = ColorfulTheme::default();
+    if look.unicode {
+        return theme;
+    }
+    let plain = |text: &str| console::style(text.to_owned()).for_stderr();
+    ColorfulTheme {
+        prompt_suffix: plain(">"),
+        success_prefix: plain("*").green(),
+        success_suffix: plain("-"),
+        error_prefix: plain("x").red(),
+        active_item_prefix: plain(">").green(),
+        checked_item_prefix: plain("[x]").green(),
+        unchecked_item_prefix: plain("[ ]"),
+        ..theme
     }
 }

@@ -1,4 +1,4 @@
-//! Reaches hosts over SSH: one connection a host, kept; strict host keys; steps as [`crate::adapters::job`] has them.
+//! Reaches hosts over SSH: one connection a host, kept; strict host keys; steps as `adapters::job` has them.
 
 mod auth;
 mod budget;

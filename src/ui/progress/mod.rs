@@ -5,6 +5,7 @@
 
 mod lines;
 mod painter;
+mod screen;
 mod tally;
 
 use std::io::Write;

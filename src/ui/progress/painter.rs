@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::FRAME;
-use super::tally::Tally;
+use super::screen::Screen;
+use super::tally::{Frame, Tally};
 use crate::ui::style::{self, Look};
 
 /// Lines that wait to be written, at most: a terminal that does not take them must not fill the memory.
@@ -78,34 +79,30 @@ impl Shared {
     }
 }
 
-/// Where the block is, on the output.
-struct Canvas {
-    out: Box<dyn Write + Send>,
-    look: Look,
-    block: Vec<String>,
+/// What is written on.
+enum Canvas {
+    Live(Look, Screen),
+    Plain(Box<dyn Write + Send>),
 }
 
 impl Canvas {
-    /// Writes `lines` where the block was, and the new block under them; all at once, so that nothing flickers.
-    fn paint(&mut self, lines: &[String], block: Vec<String>) {
-        if lines.is_empty() && block == self.block {
-            return;
+    /// The lines, and under them the block, where there is one.
+    fn paint(&mut self, lines: &[String], frame: Option<&Frame>, now: Duration) {
+        match (self, frame) {
+            (Self::Live(_, screen), Some(frame)) => screen.draw(lines, frame, now),
+            (Self::Live(_, screen), None) => screen.leave(lines),
+            (Self::Plain(_), _) if lines.is_empty() => {}
+            // Nobody is there to be told that the terminal is gone, and the run goes on without it.
+            (Self::Plain(out), _) => drop(out.write_all((lines.join("\n") + "\n").as_bytes())),
         }
-        let mut text = String::new();
-        if !self.block.is_empty() {
-            text.push_str(&format!("\r\x1b[{}A", self.block.len()));
+    }
+
+    /// What the block is to show.
+    fn frame(&self, tally: &Tally) -> Option<Frame> {
+        match self {
+            Self::Live(look, _) => Some(tally.frame(look, style::terminal_size().unwrap_or((24, 80)))),
+            Self::Plain(_) => None,
         }
-        let end = if self.block.is_empty() { "\n" } else { "\x1b[K\n" };
-        for line in lines.iter().chain(&block) {
-            text.push_str(line);
-            text.push_str(end);
-        }
-        if !self.block.is_empty() {
-            text.push_str("\x1b[J");
-        }
-        self.block = block;
-        // Nobody is there to be told that the terminal is gone, and the run goes on without it.
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 }
 
@@ -118,7 +115,13 @@ pub(super) struct Painter {
 
 impl Painter {
     pub(super) fn start(shared: Arc<Shared>, look: Look, out: Box<dyn Write + Send>, start: Instant) -> Self {
-        let canvas = Arc::new(Mutex::new(Canvas { out, look, block: Vec::new() }));
+        let canvas = if shared.live {
+            let screen = Screen::new(&look, out);
+            Canvas::Live(look, screen)
+        } else {
+            Canvas::Plain(out)
+        };
+        let canvas = Arc::new(Mutex::new(canvas));
         let (theirs, paper) = (Arc::clone(&shared), Arc::clone(&canvas));
         let work = move || while paint_next(&theirs, &paper, start) {};
         // Without a thread nothing is shown; the run does not depend on it.
@@ -131,7 +134,7 @@ impl Painter {
         self.shared.update(|state| state.suspended += 1);
         let mut canvas = lock(&self.canvas);
         let lines = lock(&self.shared.state).take_lines();
-        canvas.paint(&lines, Vec::new());
+        canvas.paint(&lines, None, Duration::ZERO);
     }
 
     /// Writes what is left, clears the block, ends the thread.
@@ -178,12 +181,9 @@ fn paint_next(shared: &Shared, canvas: &Mutex<Canvas>, start: Instant) -> bool {
         drop(state);
     } else {
         let lines = state.take_lines();
-        let block = match (shared.live && !ended, style::terminal_size()) {
-            (true, size) => state.tally.draw(&paper.look, size.unwrap_or((24, 80)), start.elapsed()),
-            (false, _) => Vec::new(),
-        };
+        let frame = if ended { None } else { paper.frame(&state.tally) };
         drop(state);
-        paper.paint(&lines, block);
+        paper.paint(&lines, frame.as_ref(), start.elapsed());
     }
     drop(paper);
     if !ended && shared.live {

@@ -1,4 +1,4 @@
-//! What is going on now: a fold of the views, and the few lines that show it.
+//! What is going on now: a fold of the views, and the little of it that is shown.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -14,11 +14,7 @@ const HOST_LINES: usize = 10;
 /// Columns of a host's name, at most.
 const NAME: usize = 32;
 /// Columns of a phase.
-const PHASE: usize = 10;
-/// Columns of a stage's numbers, so that its time does not jump.
-const NUMBERS: usize = 56;
-/// Columns of a stage's bar, where there is room and where there is less.
-const BAR: (usize, usize) = (20, 12);
+const PHASE: usize = 12;
 
 /// What is going on now.
 #[derive(Debug, Default)]
@@ -133,79 +129,79 @@ impl Tally {
         self.stages.iter().find(|tally| tally.name == *name).map_or((Way::Forward, 0), |tally| (tally.way, tally.hosts))
     }
 
-    /// The block: a line a stage, a line a running host while there is room.
-    pub(super) fn draw(&self, look: &Look, (height, width): (usize, usize), now: Duration) -> Vec<String> {
-        let width = width.saturating_sub(1);
+    /// What to show of it on a screen of this size: a line a stage, a line a running host while there is room.
+    pub(super) fn frame(&self, look: &Look, (height, width): (usize, usize)) -> Frame {
         let room = height.saturating_sub(2).max(2);
         let stages = self.stages.len().min(room / 2);
-        let mut lines: Vec<String> =
-            self.stages.iter().take(stages).map(|stage| stage.draw(look, width, now)).collect();
         let room = (room - stages).min(HOST_LINES);
         let fits = if self.active.len() > room { room.saturating_sub(1) } else { self.active.len() };
         let shown: Vec<&Active> = self.active.values().take(fits).collect();
-        let name = shown.iter().map(|active| text::width(active.host.as_str())).max().unwrap_or(0).min(NAME);
-        lines.extend(shown.iter().map(|active| active.draw(look, width, name, now)));
-        if self.active.len() > fits {
-            let more = format!("  {} and {} more running", look.ellipsis(), self.active.len() - fits);
-            lines.push(look.paint(Tone::Dim, more));
+        let widest = NAME.min(width / 3);
+        let name = shown.iter().map(|active| text::width(active.host.as_str())).max().unwrap_or(0).min(widest);
+        let more = self.active.len() - fits;
+        Frame {
+            stages: self.stages.iter().take(stages).map(|stage| stage.line(look)).collect(),
+            hosts: shown.iter().map(|active| active.line(look, name)).collect(),
+            more: (more > 0).then(|| format!("{} and {more} more running", look.ellipsis())),
         }
-        lines
     }
 }
 
+/// What the block shows.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    pub(super) stages: Vec<StageLine>,
+    pub(super) hosts: Vec<HostLine>,
+    pub(super) more: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct StageLine {
+    pub(super) head: String,
+    pub(super) done: u64,
+    pub(super) hosts: u64,
+    pub(super) counts: String,
+    pub(super) well: bool,
+    pub(super) since: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct HostLine {
+    pub(super) head: String,
+    pub(super) said: String,
+    pub(super) since: Duration,
+}
+
 impl StageTally {
-    /// The numbers that fit into `room` columns, the most telling first.
-    fn counts(&self, look: &Look, room: usize) -> String {
+    /// The numbers, the most telling first: the last ones are cut off where there is no room.
+    fn counts(&self, look: &Look) -> String {
         let waiting = self.hosts.saturating_sub(self.done + self.running);
         let wave = self.wave.filter(|(_, of)| *of > 1).map(|(wave, of)| format!("wave {wave}/{of}"));
         let number = |number: usize, what: &str| (number > 0).then(|| format!("{number} {what}"));
         let rest = [number(self.failed, "failed"), number(self.running, "running"), wave, number(waiting, "waiting")];
-        let mut counts = format!("{}/{} done", self.done, self.hosts);
-        for count in rest.into_iter().flatten() {
-            let longer = format!("{counts} {} {count}", look.bullet());
-            if text::width(&longer) > room {
-                break;
-            }
-            counts = longer;
-        }
-        text::pad(&text::cut(&counts, room, look.ellipsis()), room.min(NUMBERS))
+        let done = format!("{}/{} done", self.done, self.hosts);
+        let between = format!(" {} ", look.bullet());
+        std::iter::once(done).chain(rest.into_iter().flatten()).collect::<Vec<_>>().join(&between)
     }
 
-    fn draw(&self, look: &Look, width: usize, now: Duration) -> String {
-        let columns = if width < 100 { BAR.1 } else { BAR.0 };
-        let filled = (self.done * columns).checked_div(self.hosts).unwrap_or(0).min(columns);
-        let bar = look.symbol("━", "=").repeat(filled);
-        let rest = look.symbol("─", "-").repeat(columns - filled);
+    fn line(&self, look: &Look) -> StageLine {
         let back = if self.way == Way::Back { " going back" } else { "" };
-        let tone = if self.failed > 0 || self.way == Way::Back { Tone::Warn } else { Tone::Good };
-        let head = format!("{}{back}", self.name);
-        let time = elapsed(now, self.since);
-        let used = text::width(&head) + 2 + columns + 2 + 2 + time.len();
-        let counts = self.counts(look, width.saturating_sub(used));
-        format!(
-            "{}  {}{}  {counts}  {}",
-            look.paint(Tone::Strong, head),
-            look.paint(tone, bar),
-            look.paint(Tone::Dim, rest),
-            look.paint(Tone::Dim, time)
-        )
+        StageLine {
+            head: look.paint(Tone::Strong, format!("{}{back}", self.name)),
+            done: self.done as u64,
+            hosts: self.hosts as u64,
+            counts: self.counts(look),
+            well: self.failed == 0 && self.way == Way::Forward,
+            since: self.since,
+        }
     }
 }
 
 impl Active {
-    fn draw(&self, look: &Look, width: usize, name: usize, now: Duration) -> String {
-        let time = format!("{:>6}", elapsed(now, self.since));
+    fn line(&self, look: &Look, name: usize) -> HostLine {
         let host = text::pad(&text::cut(self.host.as_str(), name, look.ellipsis()), name);
         let phase = text::pad(&text::cut(&self.phase, PHASE, look.ellipsis()), PHASE);
-        let used = 2 + name + 2 + PHASE + 2 + 2 + time.len();
-        let room = width.saturating_sub(used);
-        let log = text::pad(&text::cut(&self.log, room, look.ellipsis()), room);
-        let (phase, log) = (look.paint(Tone::Accent, phase), look.paint(Tone::Dim, log));
-        format!("  {host}  {phase}  {log}  {}", look.paint(Tone::Dim, time))
+        let head = format!("{host}  {}", look.paint(Tone::Accent, phase));
+        HostLine { head, said: self.log.clone(), since: self.since }
     }
-}
-
-fn elapsed(now: Duration, since: Duration) -> String {
-    let seconds = now.saturating_sub(since).as_secs();
-    if seconds < 60 { format!("{seconds}s") } else { text::duration(seconds * 1000) }
 }

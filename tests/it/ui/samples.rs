@@ -8,7 +8,7 @@ use patchctl::core::document::{
     RollbackResult, RunLine, RunsDocument, Services, StageReason, StageResult, StageState, Stamp, StateReason, Summary,
     Verdict, Waiting, WaitingFor,
 };
-use patchctl::core::evidence::{GateKind, GateQuestion, HostEvidence, WayBack};
+use patchctl::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
 use patchctl::core::ids::{ChangeId, Digest, GroupName, HostName, PlanName, RunId, StageName};
 use patchctl::core::packages::{Arch, OpKind, PackageName, PackageOp, Version};
 use patchctl::core::problem::{ErrorKind, Problem};
@@ -346,6 +346,13 @@ pub(super) fn plan() -> PlanDocument {
         PlannedStage { name: stage("prod"), waves: waves(&prod, &[1, 4, 20, 15]), hosts: prod },
     ];
     PlanDocument { schema: 1, digest: Some(Digest::of(b"plan")), stages, errors: Vec::new() }
+}
+
+/// The same, as a run shows it before its first change.
+pub(super) fn beginning() -> Beginning {
+    let mut now = plan();
+    let later = now.stages.split_off(1).iter().map(|stage| (stage.name.clone(), stage.hosts.len())).collect();
+    Beginning { run: run(), change: change(), plan: plan_name(), hosts: 2, now, later }
 }
 
 /// A list of runs.

@@ -80,6 +80,7 @@ fn the_gate() {
 #[test]
 fn lists_and_plans() {
     at_both_widths("plan", |look| plan::plan(look, &samples::plan()));
+    at_both_widths("beginning", |look| plan::beginning(look, &samples::beginning()));
     at_both_widths("runs", |look| lists::runs(look, &samples::runs()));
     at_both_widths("ping", |look| lists::ping(look, &samples::pinged()));
     let hosts = samples::inventory();
