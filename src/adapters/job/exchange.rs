@@ -81,7 +81,7 @@ impl<'a> Exchange<'a> {
                 Frame::Records(at, bytes) => gathered.records(at, bytes, *listener)?,
                 Frame::File(name, bytes) => gathered.file(name, bytes)?,
                 Frame::FilesCut => {
-                    listener.notice("the step left more than 4 MiB of files; the rest stays on the host")
+                    listener.notice("the step left more than 4 MiB of files; the rest stays on the host");
                 }
                 Frame::Beat => {}
                 Frame::End(code, boot) => *end = Some(End::Done { code, boot: boot.to_owned() }),

@@ -155,7 +155,7 @@ impl Lines {
                 take(text.strip_suffix('\r').unwrap_or(&text));
             }
             std::cmp::Ordering::Equal => {
-                take("[the log is long: from here on only its end is kept, and not shown live]")
+                take("[the log is long: from here on only its end is kept, and not shown live]");
             }
             std::cmp::Ordering::Greater => {}
         }
