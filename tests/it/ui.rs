@@ -1,5 +1,5 @@
 //! What a person sees.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which may fail")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may fail")]
 
 mod progress;
 mod prompts;
