@@ -22,13 +22,18 @@ exec 1>&2
 TAB=$(printf '\t')
 PROBLEMS=0
 
+# What is not UTF-8 is left out: a record must be text, whatever a package's script or a file's name is.
+utf8() {
+    if command -v iconv >/dev/null; then iconv -c -f UTF-8 -t UTF-8 2>/dev/null; else tr -c '[:print:]\t\n' '?'; fi
+}
+
 # Values without a control character, and not endless. Forks only where it must.
 clean() { # VALUE -> $CLEAN
     CLEAN=$1
-    case $CLEAN in
-        *[[:cntrl:]]*) CLEAN=$(printf '%s' "$CLEAN" | tr '[:cntrl:]' ' ') ;;
-    esac
     [ "${#CLEAN}" -le 2000 ] || CLEAN=$(printf '%.2000s' "$CLEAN")
+    case $CLEAN in
+        *[!\ -~]*) CLEAN=$(printf '%s' "$CLEAN" | tr '[:cntrl:]' ' ' | utf8) ;;
+    esac
 }
 
 rec() { # KIND FIELD...
@@ -147,10 +152,11 @@ lock_holder() { # FILE -> $HOLDER_PID $HOLDER_COMMAND
     return 1
 }
 
+# Cut short: arguments are none of our business.
 process_name() { # PID
     process_line=$(tr '\000' ' ' <"/proc/$1/cmdline" 2>/dev/null)
     [ -n "$process_line" ] || process_line=$(cat "/proc/$1/comm" 2>/dev/null)
-    printf '%.200s' "${process_line% }"
+    printf '%.80s' "${process_line% }"
 }
 
 # Waits until nobody holds any of the locks. Ends 1, with HOLDER_* and $HOLDER_FILE set, when the time is up.
@@ -172,4 +178,25 @@ wait_for_locks() { # SECONDS FILE...
         wait_told=$HOLDER_PID
         sleep 1
     done
+}
+
+# Old packages stay on the host for STASH_KEEP days. Then the stashes and jobs of those runs go: never this run's, and
+# never those of a run whose claim the host still carries.
+prune_old() {
+    prune_stashes=${STASH%/*}
+    prune_state=${prune_stashes%/*}
+    prune_claim=
+    [ ! -r "$prune_state/claim/info" ] || IFS= read -r prune_claim <"$prune_state/claim/info"
+    find "$prune_stashes" "$prune_state/jobs" -mindepth 1 -maxdepth 1 -type d -mtime "+${STASH_KEEP:-30}" 2>/dev/null |
+        while IFS= read -r prune_path; do
+            prune_run=${prune_path##*/}
+            prune_run=${prune_run%%-*}
+            case $prune_run in
+                "$RUN" | '' | *[!0-9A-Z]*) continue ;;
+            esac
+            case $prune_claim in
+                *"$prune_run"*) continue ;;
+            esac
+            [ "${#prune_run}" -ne 26 ] || rm -rf -- "$prune_path"
+        done
 }

@@ -43,7 +43,7 @@ apply_install() {
     [ -s "$WORK/frozen.words" ] || return 0
     phase "installs $(grep -c . "$WORK/frozen.words") packages"
     # shellcheck disable=SC2046 # one word a line, held to the grammar
-    logged "$STASH/apply.log" apt_get -o "Dir::Cache::archives=$STASH/new/" --no-install-recommends install -- $(cat "$WORK/frozen.words")
+    logged "$STASH/apply.log" apt_frozen -o "Dir::Cache::archives=$STASH/new/" install -- $(cat "$WORK/frozen.words")
     apply_status=$?
 }
 
@@ -83,7 +83,7 @@ apply_record() {
 
 apply_judge() {
     installed_now "$WORK/transaction" >"$WORK/now"
-    [ ! -s "$WORK/now" ] || report_rows pkg "$WORK/now"
+    report_rows pkg "$WORK/now"
     not_reached "$WORK/transaction" >"$WORK/not.reached"
     apply_words=$(failing_words "$STASH/apply.log" 2>/dev/null)
     if [ -s "$WORK/not.reached" ] || interrupted; then

@@ -8,7 +8,7 @@ step_compare() {
     part_of_transaction
     state
     installed_now "$WORK/part" >"$WORK/now"
-    [ ! -s "$WORK/now" ] || report_rows pkg "$WORK/now"
+    report_rows pkg "$WORK/now"
     awk -F '\t' -v native="$NATIVE" "$AWK_KEY"'{ print key($2, $3) }' "$WORK/part" >"$WORK/part.names"
     awk -F '\t' -v native="$NATIVE" "$AWK_KEY"'{ print key($2, $3) }' "$WORK/transaction" >"$WORK/all.names"
     compare_packages
@@ -91,7 +91,7 @@ compare_conffiles() {
         "$WORK/conffiles.before" "$WORK/conffiles" "$STASH/baseline/etc.list" "$WORK/conffiles.now" | LC_ALL=C sort -u >"$WORK/conffiles.diff"
     compare_report "$WORK/conffiles.diff"
     grep "^note$TAB" "$WORK/conffiles.diff" | cut -f 2- >"$WORK/conffiles.notes"
-    [ ! -s "$WORK/conffiles.notes" ] || report_rows note "$WORK/conffiles.notes"
+    report_rows note "$WORK/conffiles.notes"
 }
 
 compare_files() {

@@ -4,5 +4,6 @@
 step_forget() {
     stash_folder
     rm -rf "$STASH/new" "$STASH/prove" "$STASH/repack" "$STASH/baseline.new" "$STASH/after.new"
+    prune_old
     done_ok
 }

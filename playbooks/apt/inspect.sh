@@ -6,6 +6,7 @@ step_inspect() {
     state
     awk -F '\t' '$4 == "hold" && $6 != "not-installed" { print $1 }' "$WORK/state" | LC_ALL=C sort -u |
         while IFS= read -r name; do rec held "$name"; done
+    report_installed
     inspect_locks
     if interrupted; then
         note "dpkg was interrupted here or left packages half way ($(audit_words)); it is repaired before the patch"

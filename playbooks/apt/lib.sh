@@ -198,7 +198,8 @@ OFFLINE='-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null -o
 
 apt_offline() { # ARGUMENT...
     # shellcheck disable=SC2086 # several words, all ours
-    apt_get $OFFLINE --allow-downgrades --allow-change-held-packages --no-install-recommends "$@"
+    apt_get $OFFLINE --allow-downgrades --allow-change-held-packages --no-install-recommends \
+        -o APT::Get::Upgrade-By-Source-Package=false "$@"
 }
 
 # What apt complained about, in one line.
@@ -260,13 +261,18 @@ frozen_words() { # FILE-WITH-THE-ROWS
     awk -F '\t' -v native="$NATIVE" "$AWK_KEY"'{ print key($2, $3) ($1 == "remove" ? "-" : "=" $5) }' "$1"
 }
 
+# apt-get install with exactly what is named: no recommendations, and no packages built from the same source.
+apt_frozen() { # ARGUMENT...
+    apt_get --no-install-recommends -o APT::Install-Suggests=false -o APT::Get::Upgrade-By-Source-Package=false "$@"
+}
+
 # Simulates exactly these rows. Ends 0 when that is what apt would do; else $WORK/frozen.diff says how it differs.
 frozen_holds() { # FILE
     frozen_words "$1" >"$WORK/frozen.words"
     : >"$WORK/frozen.out"
     if [ -s "$WORK/frozen.words" ]; then
         # shellcheck disable=SC2046 # one word a line, held to the grammar
-        apt_get -s --no-install-recommends install -- $(cat "$WORK/frozen.words") >"$WORK/frozen.out" 2>"$WORK/frozen.err" ||
+        apt_frozen -s install -- $(cat "$WORK/frozen.words") >"$WORK/frozen.out" 2>"$WORK/frozen.err" ||
             { apt_words "$WORK/frozen.err" "$WORK/frozen.out" >"$WORK/frozen.diff"; return 1; }
     fi
     transaction_of "$WORK/frozen.out" | cut -f 1-5 >"$WORK/frozen.got" || return 1
@@ -348,7 +354,15 @@ newest_kernel() {
 
 # Rows of a file as records of one kind: one awk instead of a loop.
 report_rows() { # KIND FILE
-    awk -v kind="$1" '{ gsub(/[\001-\010\013-\037\177]/, " "); print kind "\t" $0 }' "$2" >&3
+    [ -s "$2" ] || return 0
+    awk -v kind="$1" '{ gsub(/[\001-\010\013-\037\177]/, " "); print kind "\t" $0 }' "$2" | utf8 >&3
+}
+
+# Later stages are held to what is installed here, changed or not.
+report_installed() {
+    is_one "${WANT_INSTALLED:-0}" || return 0
+    awk -F '\t' '$6 == "installed" { print $1 "\t" $2 "\t" $3 }' "$WORK/state" >"$WORK/installed.rows"
+    report_rows installed "$WORK/installed.rows"
 }
 
 # --- old packages ------------------------------------------------------------------------------------------------
@@ -518,7 +532,7 @@ logged() { # LOG COMMAND...
     show_command "$@"
     : >"$logged_file"
     # It looks again by itself where the filesystem cannot tell it of changes.
-    tail -n +1 -s 0.1 -f "$logged_file" 3>&- &
+    tail -n +1 -s 0.1 --pid=$$ -f "$logged_file" 3>&- &
     logged_tail=$!
     "$@" >>"$logged_file" 2>&1
     logged_status=$?

@@ -10,7 +10,7 @@ step_preflight() {
         fail stale "the transaction is not what apt would do now: $(cat "$WORK/frozen.diff")" "plan again"
     fi
     sources_of "$WORK/transaction" >"$WORK/old"
-    [ ! -s "$WORK/old" ] || report_rows old "$WORK/old"
+    report_rows old "$WORK/old"
     preflight_missing
     preflight_space
     for lock in "$FRONTEND_LOCK" "$DPKG_LOCK"; do

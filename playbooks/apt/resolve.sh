@@ -94,11 +94,28 @@ resolve_named() {
     apt-cache -o "Dir::Etc::Preferences=$WORK/preferences" policy -- $(cut -f 1 "$WORK/expanded") >"$WORK/table" 2>"$WORK/table.err" 3>&-
     resolve_verdicts >"$WORK/verdicts" || fail internal "the answer of apt-cache policy could not be read"
     : >"$WORK/asked"
+    : >"$WORK/unknown"
     while IFS=$TAB read -r verdict name arch version detail; do
         [ "$version" != - ] || version=
         [ "$detail" != - ] || detail=
         resolve_verdict
     done <"$WORK/verdicts"
+    resolve_unknown
+}
+
+# A fleet may have hosts that know one name and hosts that know another; a host that knows none of the names is more
+# likely to have met a misspelt one.
+resolve_unknown() {
+    [ -s "$WORK/unknown" ] || return 0
+    unknown_all=
+    [ "$(grep -c . "$WORK/unknown")" -ne "$(grep -c . "$WORK/verdicts")" ] || unknown_all=1
+    while IFS= read -r name; do
+        if [ -n "$unknown_all" ]; then
+            problem not_found "no package $name in this host's sources" "check the spelling, and the host's sources"
+        else
+            note "$name is in no source of this host either"
+        fi
+    done <"$WORK/unknown"
 }
 
 # A name without architecture means the native package, or, where only foreign ones are installed, those.
@@ -122,12 +139,13 @@ resolve_expand() {
     [ ! -s "$WORK/twice" ] || fail invalid "$(head -n 1 "$WORK/twice") is asked for in two versions"
 }
 
-# The candidate of a package that an earlier stage proved is what was proved there.
+# The candidate of a package that an earlier stage proved is what was proved there: of several versions the highest that
+# can be had, which is what apt chooses among equals.
 resolve_pin_asked() {
     [ -e "$IN/pins" ] || return 0
     awk -F '\t' -v native="$NATIVE" "$AWK_KEY"'
-        FILENAME == ARGV[1] { pin[key($1, $2)] = $3; next }
-        $2 == "" && $1 in pin { print $1 "\t" pin[$1] }' "$WORK/in.pins" "$WORK/expanded" >"$WORK/pinned"
+        FILENAME == ARGV[1] { if ($2 == "") wanted[$1] = 1; next }
+        { k = key($1, $2); if (k in wanted) print k "\t" $3 }' "$WORK/expanded" "$WORK/in.pins" >"$WORK/pinned"
     resolve_preferences
 }
 
@@ -142,7 +160,7 @@ resolve_verdicts() {
         BEGIN {
             OFS = "\t"
             while ((getline line <excluded_file) > 0) excluded[line] = 1
-            while ((getline line <pins_file) > 0) { split(line, f, "\t"); pin[key(f[1], f[2])] = f[3] }
+            while ((getline line <pins_file) > 0) { split(line, f, "\t"); proved[key(f[1], f[2]), f[3]] = 1 }
         }
         FILENAME == ARGV[1] { k = key($1, $2); if ($6 == "installed") { installed[k] = $3; arch_of[k] = $2 } if ($4 == "hold") held[k] = 1; next }
         FILENAME == ARGV[2] {
@@ -166,7 +184,7 @@ resolve_verdicts() {
             if (want == "" && (best == have || best == "")) { say("current", have); next }
             if (k in held) { say("held", have, want == "" ? best : want); next }
             target = want == "" ? best : want
-            if (pins && pin[k] != target) { say("unproven", target, have); next }
+            if (pins && !((k, target) in proved)) { say("unproven", target, have); next }
             say("ask", want, target)
         }' "$WORK/state" "$WORK/table" "$WORK/expanded"
 }
@@ -179,7 +197,7 @@ resolve_verdict() {
         current) rec current "$name" "${arch:-$NATIVE}" "$version" ;;
         absent)
             rec absent "$KEY"
-            [ "$detail" != unknown ] || note "$KEY is in no source of this host either"
+            [ "$detail" != unknown ] || printf '%s\n' "$KEY" >>"$WORK/unknown"
             ;;
         excluded) note "$name was asked for and is excluded: it stays as it is" ;;
         held) problem held "$name is on hold at $version" "apt-mark unhold $name on the host, or exclude it" ;;
@@ -252,13 +270,15 @@ resolve_unproven() {
     : >"$WORK/changed"
     awk -F '\t' -v native="$NATIVE" "$AWK_KEY"'
         BEGIN { OFS = "\t" }
-        FILENAME == ARGV[1] { pin[key($1, $2)] = $3; next }
+        FILENAME == ARGV[1] { k = key($1, $2); proved[k, $3] = 1; versions[k] = versions[k] " " $3; next }
         FILENAME == ARGV[2] { tried[$1] = 1; next }
         $1 != "remove" {
             k = key($2, $3)
-            if (pin[k] == $5) next
-            if (k in pin && !(k in tried)) print "pin", k, pin[k], "-", "-", "-"
-            else print "leave", k, $5, $2, $3, ($4 == "" ? "-" : $4)
+            if ((k, $5) in proved) next
+            if (k in versions && !(k in tried)) {
+                n = split(versions[k], list, " ")
+                for (i = 1; i <= n; i++) print "pin", k, list[i], "-", "-", "-"
+            } else print "leave", k, $5, $2, $3, ($4 == "" ? "-" : $4)
         }' "$WORK/in.pins" "$WORK/pinned" "$WORK/ops" >"$WORK/mismatches"
     while IFS=$TAB read -r what apt_name version name arch from; do
         echo "$apt_name" >>"$WORK/changed"
@@ -379,5 +399,5 @@ resolve_report() {
             while IFS= read -r name; do rec held "$name"; done
         note "kept back by apt: $(tr '\n' ' ' <"$WORK/kept")"
     fi
-    [ ! -s "$WORK/ops" ] || report_rows op "$WORK/ops"
+    report_rows op "$WORK/ops"
 }

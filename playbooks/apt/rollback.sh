@@ -354,7 +354,7 @@ rollback_leftovers() {
 rollback_judge() {
     renew_state
     installed_now "$WORK/part" >"$WORK/now"
-    [ ! -s "$WORK/now" ] || report_rows pkg "$WORK/now"
+    report_rows pkg "$WORK/now"
     cp "$STASH/rollback.log" "$OUT/rollback.log" 2>/dev/null
     settle_disk
     not_reached "$WORK/reverse" >"$WORK/not.reached"

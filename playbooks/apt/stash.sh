@@ -33,7 +33,7 @@ stash_new() {
     phase "fetches the new packages"
     frozen_words "$WORK/transaction" >"$WORK/frozen.words"
     # shellcheck disable=SC2046 # one word a line, held to the grammar
-    if ! retry_locked "$WORK/fetch.log" apt_get -o "Dir::Cache::archives=$STASH/new/" --download-only --no-install-recommends \
+    if ! retry_locked "$WORK/fetch.log" apt_frozen -o "Dir::Cache::archives=$STASH/new/" --download-only \
         install -- $(cat "$WORK/frozen.words"); then
         [ "$PROBLEMS" -eq 0 ] || exit 1
         fail repository "the new packages could not be fetched: $(apt_words "$WORK/fetch.log")"
@@ -171,7 +171,7 @@ stash_manifest() {
 
 stash_report() {
     awk -F '\t' '{ print $1 "\t" $2 "\t" $3 "\tstashed\t" $4 "\t" $5 }' "$STASH/manifest" >"$WORK/stashed"
-    [ ! -s "$WORK/stashed" ] || report_rows old "$WORK/stashed"
+    report_rows old "$WORK/stashed"
 }
 
 # --- building a package from what is installed -------------------------------------------------------------------

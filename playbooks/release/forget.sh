@@ -5,6 +5,7 @@
 step_forget() {
     settings
     stash_folder
+    prune_old
     rm -rf "$STASH/new" "$STASH/baseline.new" "$STASH/manifest.new"
     [ -e "$STASH/begun" ] || done_ok
     stashed_rows

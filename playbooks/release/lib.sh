@@ -178,7 +178,7 @@ run_check() { # NAME VERSION
     check_said=$(grep . "$WORK/check.log" | tail -n 1)
     case $check_status in
         0)
-            note "$1 $2: $CHECK is content${check_said:+: $check_said}"
+            rec check "$CHECK" yes "$1 $2${check_said:+: $check_said}"
             return 0
             ;;
         124 | 137 | 143) problem check "$1 $2: $CHECK did not end within $CHECK_TIMEOUT s${check_said:+; it said: $check_said}" ;;

@@ -38,8 +38,3 @@ fn asked(uid: u32) -> Option<String> {
     let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !name.is_empty()).then_some(name)
 }
-
-/// This machine's name, for claims on hosts.
-pub fn machine() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}

@@ -178,7 +178,9 @@ impl From<InputErrors> for CommandError {
 impl From<StateError> for CommandError {
     fn from(error: StateError) -> Self {
         let (outcome, kind) = match error {
-            StateError::NoSuchRun(_) | StateError::SeveralRuns { .. } => (Outcome::Invalid, ErrorKind::Invalid),
+            StateError::NoSuchRun(_) | StateError::SeveralRuns { .. } | StateError::Unsafe { .. } => {
+                (Outcome::Invalid, ErrorKind::Invalid)
+            }
             StateError::Held { .. } => (Outcome::Refused, ErrorKind::Refused),
             _ => (Outcome::Error, ErrorKind::Internal),
         };

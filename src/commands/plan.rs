@@ -27,8 +27,13 @@ pub(super) async fn plan(
         context.say(&format!("kept in {}", path.display()));
     }
     context.print(&document, |look| crate::ui::plan::plan(look, &document))?;
+    Ok(exit_code(&document))
+}
+
+/// 7 where a host is not reachable, or would be refused.
+pub(super) fn exit_code(document: &PlanDocument) -> u8 {
     let trouble = document.stages.iter().flat_map(|stage| &stage.hosts).any(|host| !host.problems.is_empty());
-    Ok(if trouble { Outcome::Refused.exit_code() } else { 0 })
+    if trouble { Outcome::Refused.exit_code() } else { 0 }
 }
 
 /// Nothing is changed, so no stage waits for another, and nothing is proved yet that could be pinned.

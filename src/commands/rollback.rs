@@ -39,7 +39,7 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
         let rollout = drive::ask_only(context, super::plan::all_at_once(settings), playbooks, &reach, false).await?;
         let document = report::plan_document(&rollout);
         context.print(&document, |look| crate::ui::plan::plan(look, &document))?;
-        return Ok(0);
+        return Ok(super::plan::exit_code(&document));
     }
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
     let (loaded, held) = drive::begin(context, runs.as_ref(), settings, &playbooks, &plan)?;

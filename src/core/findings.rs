@@ -130,6 +130,9 @@ pub struct StepReport {
     pub services: Vec<Service>,
     /// Whether a reboot is due.
     pub reboot: RebootNeed,
+    /// What the playbook's own checks said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// How the host differs from its baseline.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
@@ -150,6 +153,17 @@ pub struct StepReport {
     pub log: Option<Digest>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+}
+
+/// What a check of the playbook's own said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// Whether it held.
+    pub ok: bool,
+    /// What it saw.
+    pub detail: String,
 }
 
 /// A service, and what became of it.

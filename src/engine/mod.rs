@@ -6,7 +6,7 @@
 mod show;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ pub use self::steps::{Playbooks, StepContext};
 use crate::core::document::{How, Verdict};
 use crate::core::event::{Decision, Event, Input, PauseCause};
 use crate::core::evidence::{Confirmation, GateAnswer};
-use crate::core::ids::StageIx;
+use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::Head;
 use crate::core::report;
@@ -165,7 +165,10 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         refresh: options.refresh,
         force: options.force,
     });
-    let mut driver = Driver { run, world, options, context, tasks: JoinSet::new(), prompts: HashMap::new(), busy: 0 };
+    // Steps that an earlier process began: what their hosts did meanwhile, nobody here knows.
+    let inherited = run.rollout.running().map(|(host, _)| host).collect();
+    let mut driver =
+        Driver { inherited, run, world, options, context, tasks: JoinSet::new(), prompts: HashMap::new(), busy: 0 };
     let result = driver.until_rest().await;
     driver.world.display.show(&View::RunDone);
     result
@@ -178,6 +181,7 @@ struct Driver<'a> {
     context: Arc<StepContext>,
     tasks: JoinSet<Outcome>,
     prompts: HashMap<Slot, AbortHandle>,
+    inherited: HashSet<HostIx>,
     busy: usize,
 }
 
@@ -221,7 +225,8 @@ impl Driver<'_> {
             let slot = effect.slot();
             match effect {
                 Effect::Step { host, step, job } => {
-                    let task = self.context.prepare(&self.run.rollout, host, step, job);
+                    let inherited = self.inherited.remove(&host);
+                    let task = self.context.prepare(&self.run.rollout, host, step, job, inherited);
                     self.tasks.spawn(async move {
                         let (input, log) = task.run().await;
                         Outcome::Input(slot, Box::new(input), log)

@@ -57,10 +57,19 @@ pub(super) struct Task {
     ops: Vec<PackageOp>,
     pins: Option<Arc<Pins>>,
     proof: bool,
+    /// An earlier process may have begun the job.
+    inherited: bool,
 }
 
 impl StepContext {
-    pub(super) fn prepare(self: &Arc<Self>, rollout: &Rollout, host: HostIx, step: Step, job: Option<JobId>) -> Task {
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        rollout: &Rollout,
+        host: HostIx,
+        step: Step,
+        job: Option<JobId>,
+        inherited: bool,
+    ) -> Task {
         let found = rollout.host(host).resolution.as_deref();
         Task {
             context: Arc::clone(self),
@@ -72,6 +81,7 @@ impl StepContext {
             ops: rollout.ops(host).to_vec(),
             pins: rollout.is_pinned(host).then(|| Arc::clone(rollout.pins())),
             proof: rollout.is_proof(host),
+            inherited,
         }
     }
 }
@@ -125,6 +135,10 @@ impl Task {
     async fn resolve(&self) -> Ended {
         let unchanged =
             |failure: Failure| Ended::failed(failure.problem, Fate::Unchanged, StepReport::default(), Vec::new());
+        let answer = match self.context.transport.ping(self.settings()).await {
+            Ok(answer) => answer,
+            Err(failure) => return unchanged(failure),
+        };
         let (playbook, mut facts) = match self.detect().await {
             Ok(found) => found,
             Err(failure) => return unchanged(failure),
@@ -157,7 +171,7 @@ impl Task {
             return Ended::failed(problem, Fate::Unchanged, report(&records, &output.log, true), output.log);
         }
         facts.facts.extend(records.facts.clone());
-        self.resolution(playbook, &facts, records, output.log)
+        self.resolution(playbook, &facts, records, answer.host_key, output.log)
     }
 
     /// Another run's claim on the host, if it stands in the way.
@@ -206,7 +220,7 @@ impl Task {
         ))
     }
 
-    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, log: Vec<u8>) -> Ended {
+    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, key: String, log: Vec<u8>) -> Ended {
         let Some(platform) = facts.platform() else {
             let problem =
                 Problem::new(ErrorKind::Internal, "the host did not say its distribution, release and architecture");
@@ -224,7 +238,7 @@ impl Task {
         let resolution = Resolution {
             playbook: playbook.name.clone(),
             platform,
-            identity: Identity { host_key: None, machine_id: facts.facts.get("machine_id").cloned() },
+            identity: Identity { host_key: Some(key), machine_id: facts.facts.get("machine_id").cloned() },
             transaction: digest_of(&ops),
             current: records.current,
             absent: records.absent,
@@ -287,7 +301,7 @@ impl Task {
 
     fn no_end(&self, failure: Failure) -> Ended {
         // Taking back is only ever begun where something was changed: a host that cannot be reached for it is lost.
-        let lost = failure.may_have_begun || self.step == Step::Rollback;
+        let lost = failure.may_have_begun || self.inherited || self.step == Step::Rollback;
         let fate = match (self.step, lost) {
             (_, true) => Fate::Lost,
             (Step::Settle, false) => Fate::Changed,
@@ -458,6 +472,13 @@ impl Listener for HostListener {
         self.display.show(&View::HostLog { host: self.host.clone(), line: text.to_owned() });
     }
 
+    fn record(&self, text: &str) {
+        // What the step says it is doing; everything else is read at its end.
+        if let Some(phase) = text.strip_prefix("phase\t") {
+            self.display.show(&View::HostLog { host: self.host.clone(), line: phase.to_owned() });
+        }
+    }
+
     fn notice(&self, text: &str) {
         self.display.show(&View::Notice { host: self.host.clone(), text: text.to_owned() });
     }
@@ -489,6 +510,7 @@ fn report(records: &Records, log: &[u8], failed: bool) -> StepReport {
         old: records.old.clone(),
         services: latest(&records.services),
         reboot: records.reboot.clone(),
+        checks: records.checks.clone(),
         differences: records.differences.clone(),
         conflicts: records.conflicts.clone(),
         installed: None,

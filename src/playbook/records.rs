@@ -1,6 +1,6 @@
 //! What steps print: typed lines, parsed strictly. Whatever does not fit fails the step; nothing is guessed.
 
-use crate::core::findings::{Difference, OldPackage, OldSource, Platform, RebootNeed, Service, ServiceState};
+use crate::core::findings::{Check, Difference, OldPackage, OldSource, Platform, RebootNeed, Service, ServiceState};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::untrusted::Untrusted;
@@ -71,6 +71,8 @@ pub struct Records {
     pub installed: Vec<Package>,
     /// `service`.
     pub services: Vec<Service>,
+    /// `check`: the last word of each.
+    pub checks: Vec<Check>,
     /// `conflict`: with the version that was found.
     pub conflicts: Vec<Package>,
     /// `diff`.
@@ -168,6 +170,11 @@ fn record(into: &mut Records, kind: &str, fields: &[&str]) -> Result<(), String>
             state: service_state(state)?,
             why: (*why).to_owned(),
         }),
+        ("check", [name, answer, detail]) => {
+            into.checks.retain(|check| check.name != *name);
+            let ok = yes_or_no(answer)?;
+            into.checks.push(Check { name: (*name).to_owned(), ok, detail: (*detail).to_owned() });
+        }
         ("conflict", [name, arch, _wanted, found]) => into.conflicts.push(package(name, arch, found)?),
         ("diff", [what, name, before, after]) => into.differences.push(Difference {
             what: (*what).to_owned(),

@@ -1,7 +1,5 @@
 //! The demo's fleet, driven by a plain SSH client.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed, which is its way to say so")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

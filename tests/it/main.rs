@@ -1,5 +1,12 @@
 //! The one integration binary: everything here sees the crate from outside.
 
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod ssh;
+#[cfg(test)]
 mod ui;

@@ -124,7 +124,8 @@ take() {
   [ -n "$by" ] && [ "$by" != "$run" ] || return 0
   [ "$force" = 1 ] || fail claimed "$info"
   # The other run's claim stays beneath ours and comes back when ours goes.
-  cp "$state/claim/info" "$state/claim/under.$run" && note_claim "$state/claim/info" || fail nospace "$state"
+  if [ -e "$state/claim/info" ]; then cp "$state/claim/info" "$state/claim/under.$run" || fail nospace "$state"; fi
+  note_claim "$state/claim/info" || fail nospace "$state"
 }
 
 give_back() { # what lay beneath our claim comes back in its place
@@ -158,6 +159,8 @@ publish() { # gives the finished folder $1 the name $2, unless that is taken
   return 1
 }
 
+ours() { [ "$(cat "$j/nonce" 2>/dev/null)" = "$nonce" ] || fail foreign "$j"; }
+
 job() {
   (umask 022 && mkdir -p "${state%/*}") 2>/dev/null
   safe "$state" || fail state "$state"
@@ -165,8 +168,12 @@ job() {
   j=$state/jobs/$id
   if [ -e "$j" ] || [ -L "$j" ]; then
     safe "$j" || fail foreign "$j"
-    # Never begun and not whole: the host lost its power while it was written.
-    [ -e "$j/begun" ] || whole "$j" || mv "$j" "$state/jobs/.damaged.$$"
+    if [ -e "$j/begun" ] || whole "$j"; then
+      ours
+    else
+      # Never begun and not whole: the host lost its power while it was written.
+      mv "$j" "$state/jobs/.damaged.$$"
+    fi
   fi
   if [ ! -e "$j/begun" ]; then
     take
@@ -175,7 +182,7 @@ job() {
       publish "$n" "$j"
     fi
   fi
-  [ "$(cat "$j/nonce" 2>/dev/null)" = "$nonce" ] || fail foreign "$j"
+  ours
   cd "$j" || fail foreign "$j"
   if [ -e begun ]; then say "state running"; else begin; fi
   [ ! -e begun/never ] || fail start

@@ -2,7 +2,7 @@
 
 use super::frames::{Broken, Frame, Frames};
 use super::gathered::Gathered;
-use super::payload::Becoming;
+use super::payload::{Becoming, Kind};
 use crate::ports::Listener;
 
 /// The most of the host's standard error that is kept from before the step: what sudo and the login shell say.
@@ -36,7 +36,7 @@ pub(crate) struct Exchange<'a> {
     log: Stderr,
     gathered: &'a mut Gathered,
     listener: &'a dyn Listener,
-    is_job: bool,
+    kind: Kind,
     began: bool,
     asked: bool,
     said: String,
@@ -45,10 +45,10 @@ pub(crate) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// Begins the exchange with this key.
-    pub(crate) fn new(key: &str, is_job: bool, gathered: &'a mut Gathered, listener: &'a dyn Listener) -> Self {
+    pub(crate) fn new(key: &str, kind: Kind, gathered: &'a mut Gathered, listener: &'a dyn Listener) -> Self {
         gathered.begin_exchange();
         let (frames, log) = (Frames::new(key), Stderr::new(key));
-        Self { frames, log, gathered, listener, is_job, began: false, asked: false, said: String::new(), end: None }
+        Self { frames, log, gathered, listener, kind, began: false, asked: false, said: String::new(), end: None }
     }
 
     /// Takes bytes from standard output.
@@ -57,10 +57,13 @@ impl<'a> Exchange<'a> {
     /// When they are not our driver's.
     pub(crate) fn stdout(&mut self, bytes: &[u8]) -> Result<Next, Broken> {
         let mut next = Next::Wait;
-        let Self { frames, gathered, listener, is_job, began, asked, said, end, .. } = self;
+        let Self { frames, gathered, listener, kind, began, asked, said, end, .. } = self;
         frames.feed(bytes, &mut |frame| {
             match frame {
                 Frame::Uid(_) => *began = true,
+                Frame::Ask(_) if !kind.may_ask || *asked => {
+                    return Err(Broken::Order("it asks for a password that it needs not"));
+                }
                 Frame::Ask(text) => {
                     *asked = true;
                     *said = text.to_owned();
@@ -73,7 +76,9 @@ impl<'a> Exchange<'a> {
                 }
                 Frame::Claim(fields) => gathered.claim(fields),
                 Frame::State(word) => notice(word, *listener),
-                Frame::Log(..) if !*is_job => return Err(Broken::Order("a job's frames for a step that only reads")),
+                Frame::Log(..) if !kind.is_job => {
+                    return Err(Broken::Order("a job's frames for a step that only reads"));
+                }
                 Frame::Log(at, bytes) => {
                     gathered.log_at(at)?;
                     gathered.log(bytes, *listener);
@@ -95,7 +100,7 @@ impl<'a> Exchange<'a> {
     /// Takes bytes from standard error.
     pub(crate) fn stderr(&mut self, bytes: &[u8]) {
         let log = self.log.feed(bytes);
-        if !self.is_job && !log.is_empty() {
+        if !self.kind.is_job && !log.is_empty() {
             self.gathered.log(&log, self.listener);
         }
     }
@@ -104,7 +109,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn is_over(&self) -> bool {
         match self.end {
             None => false,
-            Some(End::Done { .. }) => self.is_job || self.log.ended,
+            Some(End::Done { .. }) => self.kind.is_job || self.log.ended,
             // Who was refused is told why on standard error: to be read to its end.
             Some(End::NoRoot { .. }) => false,
             Some(End::Died { .. } | End::Refused { .. }) => true,
@@ -140,7 +145,7 @@ impl<'a> Exchange<'a> {
     /// Hands out the rest of the log, where a reading step's connection ends without its last line.
     pub(crate) fn finish(&mut self) {
         let log = self.log.finish();
-        if !self.is_job && !log.is_empty() {
+        if !self.kind.is_job && !log.is_empty() {
             self.gathered.log(&log, self.listener);
         }
     }
@@ -187,8 +192,7 @@ impl Stderr {
                 self.keep_noise(&noise);
                 self.began = true;
             } else {
-                let certain = self.pending.len().saturating_sub(self.needle.len());
-                let noise: Vec<u8> = self.pending.drain(..certain).collect();
+                let noise: Vec<u8> = self.pending.drain(..self.certain()).collect();
                 self.keep_noise(&noise);
                 return Vec::new();
             }
@@ -198,8 +202,14 @@ impl Stderr {
             self.pending.truncate(at);
             return std::mem::take(&mut self.pending);
         }
-        let certain = self.pending.len().saturating_sub(self.needle.len());
-        self.pending.drain(..certain).collect()
+        self.pending.drain(..self.certain()).collect()
+    }
+
+    /// How much of what is pending cannot be the beginning of our line.
+    fn certain(&self) -> usize {
+        let (text, most) = (&self.pending, self.pending.len().min(self.needle.len() - 1));
+        let held = (1..=most).rev().find(|n| text.ends_with(&self.needle[..*n])).unwrap_or(0);
+        text.len() - held
     }
 
     fn finish(&mut self) -> Vec<u8> {

@@ -80,7 +80,22 @@ pub(crate) struct Have {
     pub(crate) records: u64,
 }
 
+/// What the other side of an exchange may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// It is a job: its log comes in frames.
+    pub(crate) is_job: bool,
+    /// It may ask for the password.
+    pub(crate) may_ask: bool,
+}
+
 impl Request<'_> {
+    /// What the host may do in this exchange.
+    pub(crate) fn kind(&self) -> Kind {
+        let may_ask = self.script.privilege == Privilege::Root && self.escalate == Escalate::Sudo;
+        Kind { is_job: self.job.is_some(), may_ask }
+    }
+
     /// The bytes for standard input, under this key.
     ///
     /// # Errors

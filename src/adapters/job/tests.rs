@@ -103,7 +103,7 @@ impl Place {
         child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
         child.wait().unwrap();
         let stderr = reader.join().unwrap();
-        let mut exchange = Exchange::new("KEY", job.is_some(), gathered, &Deaf);
+        let mut exchange = Exchange::new("KEY", request.kind(), gathered, &Deaf);
         for piece in stdout.chunks(7) {
             exchange.stdout(piece).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&stdout)));
         }
@@ -242,7 +242,7 @@ fn the_log_is_followed_and_goes_on_from_where_it_stood() {
         child.stdin.take().unwrap().write_all(&request.bytes("KEY").unwrap()).unwrap();
         let mut gathered = Gathered::default();
         let mut stdout = child.stdout.take().unwrap();
-        let mut exchange = Exchange::new("KEY", true, &mut gathered, &Deaf);
+        let mut exchange = Exchange::new("KEY", request.kind(), &mut gathered, &Deaf);
         let mut buffer = [0; 64];
         loop {
             let n = stdout.read(&mut buffer).unwrap();

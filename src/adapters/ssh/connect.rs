@@ -1,5 +1,5 @@
-//! Makes a connection: name, TCP, handshake with the host key's check, login; all of it within one time limit each for
-//! the way there and for logging in.
+//! Makes a connection: name, TCP, handshake with the host key's check, login; all of it within one time limit, which
+//! does not run while a person is asked for a secret.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use russh::{Preferred, cipher, compression};
 use tokio::net::TcpStream;
 
 use super::auth::{Login, Refused, log_in};
-use super::budget::{Budget, OutOfTime};
+use super::budget::OutOfTime;
 use super::hostkey::{Accepted, Judge};
 use super::stream::{FirstWords, Life, Stream};
 use crate::adapters::job::payload::Becoming;
@@ -113,11 +113,10 @@ pub(crate) async fn connect(judge: Judge, login: &Login<'_>) -> Result<(Connecti
     let client = Client { judge, events: Arc::clone(&events) };
     let limit = login.budget.limit();
 
-    let tcp = Budget::new(limit).within(dial(host)).await;
+    let tcp = login.budget.within(dial(host)).await;
     let tcp = tcp.unwrap_or_else(|OutOfTime| Err(silent(host, "it did not answer", limit)))?;
-    let left = Budget::new(limit.saturating_sub(begun.elapsed()).max(Duration::from_secs(1)));
     let (stream, life) = Stream::new(tcp, first.clone());
-    let handle = left.within(russh::client::connect_stream(config, stream, client)).await;
+    let handle = login.budget.within(russh::client::connect_stream(config, stream, client)).await;
     let handle = match handle {
         Ok(Ok(handle)) => handle,
         Ok(Err(error)) => return Err(refused_handshake(&error, &events, &first, host)),

@@ -70,7 +70,9 @@ pub(crate) async fn run(
     let (reader, writer) = channel.split();
     let session = Session { closing: Some(writer) };
     let left = limit.saturating_sub(begun.elapsed());
-    session.drive(reader, connection, payload, exchange, asking, left, heartbeat).await
+    let result = session.drive(reader, connection, payload, exchange, asking, left, heartbeat).await;
+    session.close().await;
+    result
 }
 
 /// A session that is closed on every way out, also when its future is dropped.
@@ -87,6 +89,13 @@ impl Drop for Session {
 }
 
 impl Session {
+    /// Closes it before its turn is given on.
+    async fn close(mut self) {
+        if let Some(writer) = self.closing.take() {
+            let _ = tokio::time::timeout(Duration::from_secs(1), writer.close()).await;
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one caller, and a struct for it would only repeat the names")]
     async fn drive(
         &self,

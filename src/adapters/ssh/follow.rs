@@ -47,7 +47,12 @@ impl SshTransport {
             match outcome.result {
                 Ok(()) => return finished(outcome, gathered, host, listener).map_err(never_begun),
                 Err(Cut::Lost(_) | Cut::NotBegun(_)) if !new && connection.is_closed() => {}
-                Err(cut) => return Err(never_begun(cut_short(cut, host, script))),
+                Err(cut) => {
+                    if matches!(cut, Cut::Lost(_)) {
+                        self.forget(host, &connection).await;
+                    }
+                    return Err(never_begun(cut_short(cut, host, script)));
+                }
             }
         }
     }
@@ -85,8 +90,7 @@ impl SshTransport {
             if Instant::now() + wait > until {
                 return Err(Failure { problem: overdue(&failed, host, &job.script), may_have_begun });
             }
-            let name = &host.name;
-            listener.notice(&format!("{name}: {}; reconnecting in {} s", failed.message, wait.as_secs().max(1)));
+            listener.notice(&format!("{}; reconnecting in {} s", failed.message, wait.as_secs().max(1)));
             tokio::time::sleep(wait).await;
         }
     }
@@ -103,7 +107,12 @@ impl SshTransport {
         let (connection, _) = self.connection(host, Some(listener)).await?;
         let have = gathered.have();
         let left = until.saturating_duration_since(Instant::now());
-        self.exchange(&connection, host, &job.script, Some((job, have)), gathered, listener, left).await
+        let outcome =
+            self.exchange(&connection, host, &job.script, Some((job, have)), gathered, listener, left).await?;
+        if matches!(outcome.result, Err(Cut::Lost(_) | Cut::NotBegun(_))) {
+            self.forget(host, &connection).await;
+        }
+        Ok(outcome)
     }
 
     #[expect(clippy::too_many_arguments, reason = "two callers; a struct for it would only repeat the names")]
@@ -126,7 +135,7 @@ impl SshTransport {
                 .on(&host.name)
                 .during(script.name)
         })?;
-        let mut exchange = Exchange::new(&key, is_job, gathered, listener);
+        let mut exchange = Exchange::new(&key, request.kind(), gathered, listener);
         let asking = Asking { secrets: &*self.secrets, host };
         let result = run(connection, payload, &mut exchange, &asking, limit, is_job).await;
         if let Some(known) = exchange.becoming() {

@@ -110,9 +110,7 @@ impl Judge {
             }
         }
         let trusted: Vec<_> = self.known.authorities().map(|key| key.fingerprint(HashAlg::Sha256)).collect();
-        let bare = self.names.also.first().unwrap_or(&self.names.main);
-        let named =
-            |principal: &String| [&self.names.main, bare].iter().any(|name| ***name == principal.to_lowercase());
+        let named = |principal: &String| principal.to_lowercase() == self.names.bare;
         let fault = if certificate.cert_type() != CertType::Host {
             "is not for a host"
         } else if !certificate.critical_options().is_empty() {

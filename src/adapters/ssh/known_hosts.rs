@@ -82,6 +82,8 @@ pub(crate) enum Verdict<'a> {
 pub(crate) struct Names {
     /// As its address and port are written.
     pub(crate) main: String,
+    /// The address alone, as certificates name it.
+    pub(crate) bare: String,
     /// Names that help only where the main one is unknown: the address without its port, the inventory's name.
     pub(crate) also: Vec<String>,
 }
@@ -94,10 +96,11 @@ impl Names {
             if port == 22 { text } else { format!("[{text}]:{port}") }
         };
         let main = with_port(address);
-        let mut also = vec![address.to_lowercase(), with_port(name), name.to_lowercase()];
+        let bare = address.to_lowercase();
+        let mut also = vec![bare.clone(), with_port(name), name.to_lowercase()];
         also.retain(|other| *other != main);
         also.dedup();
-        Self { main, also }
+        Self { main, bare, also }
     }
 }
 
@@ -241,3 +244,7 @@ fn append(file: &Path, line: &str) -> std::io::Result<()> {
     file.write_all(format!("{begin}{line}").as_bytes())?;
     file.sync_data()
 }
+
+#[cfg(test)]
+#[path = "known_hosts_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! Reaches hosts over SSH: one connection a host, kept; strict host keys; steps as [`crate::adapters::job`] has them.
+//! Reaches hosts over SSH: one connection a host, kept; strict host keys; steps as `adapters::job` has them.
 
 mod auth;
 mod budget;
@@ -24,7 +24,7 @@ use self::budget::Budget;
 use self::connect::{Connection, connect};
 use self::hostkey::{Judge, Pin};
 use self::keys::KeyFiles;
-use self::known_hosts::{KnownHosts, Names};
+use self::known_hosts::{Known, KnownHosts, Names};
 use crate::core::ids::HostName;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
@@ -122,8 +122,8 @@ impl SshTransport {
 
     async fn connect(&self, host: &Host, slot: &Slot, listener: Option<&dyn Listener>) -> Result<Connection, Problem> {
         let names = Names::new(&host.address, host.port, host.name.as_str());
-        let known = self.known_hosts.of(&names).map_err(|error| {
-            Problem::new(ErrorKind::HostKey, describe(&error))
+        let known = self.known(&names).await.map_err(|why| {
+            Problem::new(ErrorKind::HostKey, why)
                 .on(&host.name)
                 .hint("host keys cannot be checked until that file can be read")
         })?;
@@ -149,9 +149,27 @@ impl SshTransport {
         };
         let (connection, accepted) = Box::pin(connect(judge, &login)).await?;
         if let (Some(file), Some(listener)) = (&accepted.added_to, listener) {
-            listener.notice(&format!("{}: new host key {} added to {file}", host.name, accepted.fingerprint));
+            listener.notice(&format!("new host key {} added to {file}", accepted.fingerprint));
         }
         Ok(connection)
+    }
+
+    /// Hashed names in a long file take a while: not on a thread that serves connections.
+    async fn known(&self, names: &Names) -> Result<Known, String> {
+        let (files, names) = (Arc::clone(&self.known_hosts), names.clone());
+        match tokio::task::spawn_blocking(move || files.of(&names)).await {
+            Ok(known) => known.map_err(|error| describe(&error)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// No longer uses this connection for the host: it does not do what it should.
+    async fn forget(&self, host: &Host, connection: &Arc<Connection>) {
+        let slot = self.slot(host);
+        let mut kept = slot.connection.lock().await;
+        if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, connection)) {
+            *kept = None;
+        }
     }
 
     /// The key files to try, and whether anybody named them.

@@ -69,7 +69,8 @@ impl StateDir {
             let by = fs::read_to_string(&lock_path).unwrap_or_default();
             return Err(StateError::Held { run: run.clone(), by: by.trim().to_owned() });
         }
-        let who = format!("process {} on {}\n", std::process::id(), crate::adapters::person::machine());
+        let machine = rustix::system::uname();
+        let who = format!("process {} on {}\n", std::process::id(), machine.nodename().to_string_lossy());
         lock.set_len(0)
             .and_then(|()| lock.write_all(who.as_bytes()))
             .map_err(io_error(&lock_path, "cannot be written"))?;

@@ -38,6 +38,7 @@ impl StateDir {
     /// When it cannot be made, belongs to somebody else, or others may look into it.
     pub fn open(root: &Path) -> Result<Self, StateError> {
         let runs = root.join("runs");
+        close_if_empty(root);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -130,6 +131,17 @@ impl Runs for StateDir {
 fn held(folder: RunFolder) -> Held {
     let inbox = Box::new(FolderInbox::watch(folder.path()));
     Held { store: Box::new(folder), inbox }
+}
+
+/// A folder that somebody made for us with an ordinary umask, and that nothing lies in yet, is closed to others; one
+/// that is in use is theirs to judge.
+fn close_if_empty(root: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let ours = fs::metadata(root).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
+    if ours && fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none()) {
+        // Where this fails, the folder is found wide below.
+        let _ = fs::set_permissions(root, fs::Permissions::from_mode(0o700));
+    }
 }
 
 fn one(word: &str, runs: &[&RunId]) -> Result<RunId, StateError> {

@@ -248,10 +248,12 @@ pub(super) fn checks(run: &HostRun) -> Vec<CheckResult> {
         (failed, _) => format!("{failed} did not start again"),
     };
     let check = |name: &str, ok, detail| CheckResult { name: name.into(), when: CheckWhen::After, ok, detail };
-    vec![
+    let built_in = [
         check("packages", true, format!("{} as resolved", report.packages.len())),
         check("services", failed == 0, services),
-    ]
+    ];
+    let own = report.checks.iter().map(|found| check(&found.name, found.ok, found.detail.clone()));
+    built_in.into_iter().chain(own).collect()
 }
 
 /// The time between two moments, in milliseconds; 0 where the clock went back.

@@ -106,7 +106,12 @@ fn notes(rollout: &Rollout, ix: StageIx) -> Vec<String> {
             notes.push(format!("{name}: not installed, and not to be installed: {list}"));
         }
         let settled = run.settled.as_deref().map(|report| report.notes.as_slice()).unwrap_or_default();
-        notes.extend(found.notes.iter().chain(settled).map(|note| format!("{name}: {note}")));
+        for note in found.notes.iter().chain(settled).map(|note| format!("{name}: {note}")) {
+            // Two steps may have the same thing to say.
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
     }
     notes
 }

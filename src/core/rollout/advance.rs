@@ -284,6 +284,14 @@ impl Rollout {
         pins
     }
 
+    /// Two names for one machine would patch it twice, or once under each stage's rules.
+    pub(super) fn same_machine(&self, host: HostIx, first: HostIx) -> Option<Problem> {
+        let name = |host: HostIx| &self.settings.hosts[host.at()].name;
+        let message = format!("this is the same machine as {}: host key and machine ID are equal", name(first));
+        let problem = Problem::new(ErrorKind::Refused, message).on(name(host)).during("resolve");
+        (first != host).then(|| problem.hint("name it once in the inventory; a cloned machine wants its own host key"))
+    }
+
     /// Why the host is not to be patched as it was resolved, if so.
     pub(super) fn refusal(&self, host: HostIx, found: &Resolution, ops: &[PackageOp]) -> Option<Problem> {
         if self.settings.kind != RunKind::Run {

@@ -90,6 +90,7 @@ pub struct Rollout {
     transactions: HashMap<Digest, Arc<Vec<PackageOp>>>,
     installed: HashMap<Digest, Arc<Vec<Package>>>,
     pins: Arc<Pins>,
+    machines: HashMap<(String, String), HostIx>,
     open: BTreeMap<Slot, Effect>,
     fresh: VecDeque<Slot>,
     confirmed: bool,
@@ -128,6 +129,7 @@ impl Rollout {
             transactions: HashMap::new(),
             installed: HashMap::new(),
             pins: Arc::default(),
+            machines: HashMap::new(),
             open: BTreeMap::new(),
             fresh: VecDeque::new(),
             confirmed: false,
@@ -461,7 +463,9 @@ impl Rollout {
 
     fn host_resolved(&mut self, host: HostIx, found: &super::findings::Resolution) -> Result<(), Misfit> {
         let ops = self.transactions.get(&found.transaction).ok_or(Misfit("an unknown transaction"))?;
-        let refusal = self.refusal(host, found, ops);
+        let identity = found.identity.host_key.clone().zip(found.identity.machine_id.clone());
+        let first = identity.map_or(host, |machine| *self.machines.entry(machine).or_insert(host));
+        let refusal = self.same_machine(host, first).or_else(|| self.refusal(host, found, ops));
         let has_work = !ops.is_empty() || matches!(self.settings.kind, RunKind::Rollback { .. });
         self.hosts[host.at()].resolved(has_work, refusal);
         Ok(())

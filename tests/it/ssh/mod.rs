@@ -1,1 +1,9 @@
+//! The SSH adapter against servers in this process that run the real shell, and against hostile ones.
 
+mod connections;
+mod fixture;
+mod jobs;
+mod lab;
+mod memory;
+mod server;
+mod steps;

@@ -25,6 +25,12 @@ rec note 'Grüße 世界'
 exit 0
 S
 
+check "what is no text is left out" "note${tab}a b
+exit 0" <<'S'
+rec note "$(printf 'a\377\303 b')"
+exit 0
+S
+
 check "values have an end" "2000
 exit 0" <<'S'
 clean "$(awk 'BEGIN { for (i = 0; i < 5000; i++) printf "x" }')"

@@ -95,6 +95,20 @@ $2" <<<'run_steps resolve'
 
 steps=resolve
 
+if wants "what is installed"; then
+  environment=(WANT_INSTALLED=1)
+  check "what is installed" "installed${tab}bash${tab}amd64${tab}5.2-1
+installed${tab}curl${tab}amd64${tab}7.88-1
+installed${tab}libssl3${tab}amd64${tab}3.0.20-1
+installed${tab}libssl3${tab}i386${tab}3.0.20-1
+installed${tab}mail${tab}all${tab}1.0-1
+installed${tab}openssl${tab}amd64${tab}3.0.20-1
+installed${tab}tzdata${tab}all${tab}2026b-0
+installed${tab}wine32${tab}i386${tab}8.0-1
+exit 0" <<<'state; report_installed; exit 0'
+  environment=()
+fi
+
 # --- asked for by name -------------------------------------------------------------------------------------------
 
 answers <<'S'
@@ -210,6 +224,10 @@ Inst openssl [3.0.20-1] (3.0.22-1 Debian-Security:12/stable-security [amd64])
 S
 printf 'openssl\tamd64\t3.0.22-1\n' >"$scratch/in/pins"
 resolves "proved" "op${tab}upgrade${tab}openssl${tab}amd64${tab}3.0.20-1${tab}3.0.22-1${tab}Debian-Security${tab}1
+end${tab}ok
+exit 0"
+printf 'openssl\tamd64\t3.0.21-1\nopenssl\tamd64\t3.0.22-1\n' >"$scratch/in/pins"
+resolves "one of several proved" "op${tab}upgrade${tab}openssl${tab}amd64${tab}3.0.20-1${tab}3.0.22-1${tab}Debian-Security${tab}1
 end${tab}ok
 exit 0"
 printf 'bash\tamd64\t5.2-1\n' >"$scratch/in/pins"
