@@ -7,3 +7,4 @@ mod samples;
 mod script;
 mod show;
 mod tables;
+mod wizard;
