@@ -1,4 +1,5 @@
 //! What a person sees.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may fail")]
 
 mod progress;
 mod prompts;
@@ -6,3 +7,4 @@ mod samples;
 mod script;
 mod show;
 mod tables;
+mod wizard;
