@@ -6,7 +6,8 @@ mod judge;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use self::inputs::package_lines;
 use self::judge::{report, unreadable, what_failed};
@@ -282,7 +283,8 @@ impl Task {
                 owner: self.context.owner.clone(),
                 change: self.context.settings.change.clone(),
                 force: self.context.force,
-                release: matches!(self.step, Step::Rollback | Step::Forget),
+                // Only once it is known that the host is exactly back: a rollback that ends well may leave differences.
+                release: self.step == Step::Forget,
             },
             script: self.script(playbook, &steps, self.step.as_str()),
         };
