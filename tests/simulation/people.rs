@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use patchctl::core::document::{How, Verdict};
 use patchctl::core::event::Decision;
-use patchctl::core::evidence::{Confirmation, GateAnswer, GateQuestion};
+use patchctl::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use patchctl::core::ids::{Digest, StageIx, StageName};
 use patchctl::ports::{Approver, Inbox, Letter, Reply, Signals, Wish};
 use tokio::time::sleep;
@@ -138,7 +138,11 @@ impl Approver for Shared {
         }
     }
 
-    async fn confirm(&self, _: &str, _: &str) -> Confirmation {
+    async fn sure(&self, _: &GateQuestion, _: Verdict) -> Confirmation {
+        Confirmation::Yes
+    }
+
+    async fn begin(&self, _: &Beginning) -> Confirmation {
         let (answer, wait) = {
             let mut world = self.lock();
             let wait = world.rng.range(500, 60_000);
