@@ -81,7 +81,7 @@ impl Shared {
 
 /// What is written on.
 enum Canvas {
-    Live(Look, Screen),
+    Live(Look, Box<Screen>),
     Plain(Box<dyn Write + Send>),
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Painter {
 impl Painter {
     pub(super) fn start(shared: Arc<Shared>, look: Look, out: Box<dyn Write + Send>, start: Instant) -> Self {
         let canvas = if shared.live {
-            let screen = Screen::new(&look, out);
+            let screen = Box::new(Screen::new(&look, out));
             Canvas::Live(look, screen)
         } else {
             Canvas::Plain(out)

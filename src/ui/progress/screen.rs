@@ -81,9 +81,9 @@ impl Screen {
         }
         let write = || lines.iter().for_each(|line| self.paper.line(line));
         if lines.is_empty() {
-            self.force()
+            self.force();
         } else {
-            self.bars.suspend(write)
+            self.bars.suspend(write);
         }
         self.paper.show();
     }

@@ -70,9 +70,15 @@ async fn child() {
         }
         "passphrase" => {
             let file = std::path::Path::new("/root/.ssh/id_ed25519");
-            let (first, again) = tokio::join!(secrets.passphrase(file), secrets.passphrase(file));
+            let (first, again) = tokio::join!(secrets.passphrase(file, false), secrets.passphrase(file, false));
             let told = first.map(|secret| secret.map(|secret| secret.expose().to_owned()));
             format!("{told:?} {}", again.is_ok())
+        }
+        "wrong_passphrase" => {
+            let file = std::path::Path::new("/root/.ssh/id_ed25519");
+            let first = secrets.passphrase(file, false).await.is_ok();
+            let again = secrets.passphrase(file, true).await;
+            format!("{first} {:?}", again.map(|secret| secret.map(|secret| secret.expose().to_owned())))
         }
         other => panic!("nobody asks {other:?}"),
     };
@@ -276,6 +282,25 @@ fn a_secret_is_asked_for_once_and_never_shown() {
     let shown = String::from_utf8_lossy(found.get(1).unwrap()).into_owned();
     assert!(!shown.contains("hunter"), "{shown:?}");
     assert_eq!(found.get(2).unwrap(), b"Ok(Some(\"hunter2\")) true MODES same");
+}
+
+#[test]
+fn a_wrong_passphrase_is_said_to_be_wrong() {
+    let mut session = ask("wrong_passphrase");
+    session.expect("Passphrase of").unwrap();
+    session.send("no\r").unwrap();
+    session.expect("That was not it. Passphrase of").unwrap();
+    session.send("hunter2\r").unwrap();
+    assert_eq!(answer(&mut session), "true Ok(Some(\"hunter2\")) MODES same");
+}
+
+#[test]
+fn ctrl_c_at_a_secret_gives_none() {
+    let mut session = ask("passphrase");
+    session.expect("Passphrase of").unwrap();
+    session.send(format!("hunt{CTRL_C}")).unwrap();
+    let told = answer(&mut session);
+    assert!(told.contains("was not given") && told.ends_with("MODES same"), "{told}");
 }
 
 #[test]
