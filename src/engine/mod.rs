@@ -409,7 +409,7 @@ impl Driver<'_> {
                 format!("{signal}: stopping; `patchctl resume {run}` goes on")
             } else {
                 format!(
-                    "{signal}: nothing new starts; waiting for {running} running steps (once more: leave them running)"
+                    "{signal}: nothing new starts; {running} under way will end first (once more: leave now, it goes on there)"
                 )
             };
             self.world.display.show(&View::Message { level: Level::Warning, text });

@@ -199,6 +199,18 @@ impl Host {
         self.versions(&[package]).remove(package).unwrap()
     }
 
+    /// Installs a package that is in no repository; apt's cache has it then.
+    pub(super) fn install_made(&self, name: &str, version: &str) {
+        let control =
+            format!("Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: lab\nDescription: made\n");
+        let deb = format!("/var/cache/apt/archives/{name}_{version}_all.deb");
+        self.sh(&format!(
+            "mkdir -p /root/made/DEBIAN; printf '{control}' >/root/made/DEBIAN/control
+            dpkg-deb --root-owner-group --build /root/made {deb} >/dev/null; rm -r /root/made
+            dpkg -i {deb} >/dev/null 2>&1"
+        ));
+    }
+
     /// Whether any run has a claim on it.
     pub(super) fn is_claimed(&self) -> bool {
         self.exists("/var/lib/patchctl/claim")
