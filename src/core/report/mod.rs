@@ -122,7 +122,7 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
 
 /// What an unfinished run waits for.
 fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
-    if rollout.is_finished() || outcome == Outcome::Running {
+    if rollout.is_finished() {
         return None;
     }
     let settings = rollout.settings();
@@ -145,6 +145,9 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
                 &gate.digest.hex()[..12]
             ),
         });
+    }
+    if outcome == Outcome::Running {
+        return None;
     }
     let stage = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.ended().is_none())?;
     Some(Waiting {
