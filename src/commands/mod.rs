@@ -192,7 +192,7 @@ impl From<EngineError> for CommandError {
     fn from(error: EngineError) -> Self {
         match &error {
             EngineError::Refused(refusal) => {
-                Self::new(Outcome::Invalid, Problem::new(ErrorKind::Refused, refusal.to_string()))
+                Self::new(Outcome::Invalid, Problem::new(ErrorKind::Invalid, refusal.to_string()))
             }
             _ => Self::new(Outcome::Error, Problem::from(&error)),
         }

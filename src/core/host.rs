@@ -196,8 +196,6 @@ impl HostRun {
     fn undo_ended(&mut self, report: &StepReport) {
         let exact = report.differences.is_empty() && report.conflicts.is_empty();
         self.place = if exact { Place::Restored } else { Place::NotRestored };
-        // The job takes the claim off by itself when all is well; a host that is not as it was keeps it.
-        self.claimed = !exact;
         self.undone = Some(Box::new(report.clone()));
         self.undo_problem = None;
     }
@@ -222,7 +220,7 @@ impl HostRun {
     }
 
     pub(super) fn retry(&mut self) {
-        let (wave, tries) = (self.wave, self.tries);
-        *self = Self { tries, ..Self::new(wave) };
+        let (wave, tries, claimed) = (self.wave, self.tries, self.claimed);
+        *self = Self { tries, claimed, ..Self::new(wave) };
     }
 }

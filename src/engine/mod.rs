@@ -149,6 +149,10 @@ enum Outcome {
 /// When the journal cannot be written, or patchctl contradicts itself. Hosts are as the journal says then.
 pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: Options) -> Result<(), EngineError> {
     let now = world.clock.now();
+    if options.retry {
+        // Refused before anything is written: a wish that cannot be granted leaves the run as it was.
+        run.rollout.decide(Input::Retry, now)?;
+    }
     run.take(
         Input::Drive { by: options.person.clone(), version: options.version.clone(), confirmed: options.confirmed },
         now,
@@ -296,9 +300,11 @@ impl Driver<'_> {
 
     async fn wait(&mut self) -> Result<(), EngineError> {
         tokio::select! {
-            Some(done) = self.tasks.join_next() => self.task_ended(done),
-            letter = self.world.inbox.next() => self.letter(letter),
+            // In this order, and not by chance: what a person wants goes before what hosts say.
+            biased;
             signal = self.world.signals.next() => self.signal(signal),
+            letter = self.world.inbox.next() => self.letter(letter),
+            Some(done) = self.tasks.join_next() => self.task_ended(done),
         }
     }
 

@@ -7,6 +7,8 @@ mod demo;
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod ui;

@@ -1,5 +1,4 @@
 //! What a person sees.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which may fail")]
 
 mod progress;
 mod prompts;

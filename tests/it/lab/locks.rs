@@ -1,0 +1,41 @@
+//! Somebody else is at work with dpkg.
+
+use std::time::{Duration, Instant};
+
+use super::bench::{Bench, first_error, standing};
+use super::host::{plain, wait_until};
+
+#[test]
+fn a_held_lock_is_waited_for_as_long_as_the_plan_says_and_its_holder_is_named() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
+    bench.plan("packages = [\"lab-plain\"]\n[patch.vars]\nlock_timeout = \"5\"");
+    let uat = bench.host("uat-1");
+    uat.lab("lock", &[]);
+    let holder = uat.main_pid("lab-lock");
+
+    let began = Instant::now();
+    let document = bench.json(7, &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
+    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
+    assert_eq!(document["outcome"], "refused");
+    assert_eq!(standing(&document, "uat-1"), "NONE/FAILED refused");
+    let error = first_error(&document);
+    assert_eq!((&error["kind"], &error["host"]), (&"locked".into(), &"uat-1".into()));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("unattended-upgr") && message.contains(&holder), "{holder} in {message}");
+    assert_eq!(uat.dpkg_actions(), [""; 0]);
+    assert!(!uat.is_claimed());
+    bench.host("prod-1").assert_untouched();
+}
+
+#[test]
+fn a_lock_that_is_released_in_time_costs_only_time() {
+    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    bench.plan("packages = [\"lab-plain\"]\n[patch.vars]\nlock_timeout = \"60\"");
+    let uat = bench.host("uat-1");
+    uat.lab("lock", &[]);
+    let mut run = bench.spawn("run", &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
+    wait_until("somebody is told who has the lock", 30, || bench.read("run.err").contains("unattended-upgr"));
+    uat.lab("unlock", &[]);
+    assert_eq!(run.wait().unwrap().code(), Some(0), "{}", bench.read("run.err"));
+    assert_eq!(uat.version("lab-plain"), "2.0");
+}

@@ -1,0 +1,25 @@
+//! The built binary against real hosts: Debian with systemd, sshd and apt, booted by `tests/lab`.
+//!
+//! Where the lab cannot run, each test says SKIPPED and why; with `PATCHCTL_LAB=required` in the environment that is a
+//! failure. Every test boots its own hosts and throws them away, so tests share nothing and run beside each other.
+
+mod bench;
+mod host;
+mod terminal;
+
+mod crash;
+mod economy;
+mod elsewhere;
+mod exact;
+mod failure;
+mod fleet;
+mod host_keys;
+mod hostile;
+mod locks;
+mod pins;
+mod prompt;
+mod retry;
+mod rights;
+mod select;
+mod undo;
+mod update;

@@ -1,0 +1,60 @@
+//! Production gets what UAT proved, and nothing else.
+
+use super::bench::{Bench, host, stage, standing};
+use super::host::{Host, plain, spec};
+
+const RUN: [&str; 6] = ["run", "plan.toml", "--yes", "--approve", "all", "--reason=fine"];
+
+/// Installs a version of lab-plain that is older than all in the repositories.
+fn install_ancient(host: &Host) {
+    host.sh("mkdir -p /root/deb/DEBIAN && cd /root
+        printf 'Package: lab-plain\\nVersion: 0.9\\nArchitecture: all\\nMaintainer: lab\\nDescription: ancient\\n' >deb/DEBIAN/control
+        dpkg-deb --root-owner-group --build deb ancient.deb >/dev/null
+        cp ancient.deb /var/cache/apt/archives/lab-plain_0.9_all.deb
+        dpkg -i ancient.deb >/dev/null 2>&1; rm -r deb ancient.deb");
+}
+
+#[test]
+fn production_gets_the_proved_version_although_a_newer_one_has_come() {
+    let Some(bench) = Bench::start(&[spec("uat-1").repo("handmade-old"), spec("prod-1").repo("handmade-old")]) else {
+        return;
+    };
+    bench.hosts.iter().for_each(install_ancient);
+    bench.plan("packages = [\"lab-plain\"]");
+    let paused = bench.json(3, &["run", "plan.toml", "--yes"]);
+    assert_eq!(bench.host("uat-1").version("lab-plain"), "1.0");
+    // While the gate waits, 2.0 is released.
+    bench.host("prod-1").lab("repo", &["handmade"]);
+    let run = paused["run_id"].as_str().unwrap();
+    let digest = paused["waiting"]["digest"].as_str().unwrap();
+    bench.json(0, &["approve", run, "--digest", digest, "--reason", "fine"]);
+    let document = bench.json(0, &["resume", run, "--approve", "prod", "--reason", "fine"]);
+    assert_eq!(bench.host("prod-1").version("lab-plain"), "1.0");
+    assert_eq!(host(&document, "prod-1")["packages"][0]["after"], "1.0");
+    assert_eq!(bench.host("prod-1").candidate("lab-plain"), "2.0");
+}
+
+#[test]
+fn what_no_earlier_stage_proved_is_left_out() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1").install(&["lab-held=1.0"])]) else { return };
+    bench.plan("select = \"all\"");
+    let document = bench.json(0, &RUN);
+    assert_eq!(standing(&document, "prod-1"), "PATCH/SUCCESS patched");
+    let prod = bench.host("prod-1");
+    assert_eq!(prod.dpkg_actions(), ["upgrade lab-plain:all 1.0 2.0"]);
+    assert_eq!(prod.version("lab-held"), "1.0");
+}
+
+#[test]
+fn or_it_is_refused_if_the_plan_says_so() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1").install(&["lab-held=1.0"])]) else { return };
+    bench.plan("select = \"all\"\nunproven = \"refuse\"");
+    let document = bench.json(8, &RUN);
+    assert_eq!(document["outcome"], "partial");
+    assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched");
+    assert_eq!(standing(&document, "prod-1"), "NONE/FAILED unproven");
+    assert_eq!(host(&document, "prod-1")["error"]["kind"], "unproven");
+    assert!(host(&document, "prod-1")["error"]["message"].as_str().unwrap().contains("lab-held"));
+    assert_eq!(stage(&document, "uat")["state"], "SUCCESS");
+    bench.host("prod-1").assert_untouched();
+}

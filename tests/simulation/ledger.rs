@@ -1,0 +1,299 @@
+//! The journal, read by somebody else: what its records must never say. Nothing here asks the core's own fold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use patchctl::core::document::Verdict;
+use patchctl::core::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause};
+use patchctl::core::findings::{Fate, StepResult};
+use patchctl::core::ids::{Digest, HostIx, StageIx};
+use patchctl::core::record::Record;
+use patchctl::core::settings::{OnTimeout, RunKind, Scope, Settings, When};
+
+/// A gate as the journal tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) kind: GateKind,
+    pub(crate) digest: Digest,
+    pub(crate) since: Timestamp,
+    pub(crate) decided: Option<(Verdict, Timestamp)>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StageBook {
+    pub(crate) end: Option<StageEnd>,
+    pub(crate) gate: Option<Open>,
+    /// Hosts that are patched and that nobody has decided on.
+    pub(crate) undecided: BTreeSet<HostIx>,
+    pub(crate) rejected: bool,
+    before_ok: Option<Timestamp>,
+    after_ok: Option<Timestamp>,
+    began: bool,
+    exceeded: bool,
+    failed: BTreeSet<HostIx>,
+    busy: BTreeSet<HostIx>,
+    pub(crate) must_go_back: BTreeSet<HostIx>,
+}
+
+/// What the journal says, and what it says that it must not.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    settings: Arc<Settings>,
+    pub(crate) stages: Vec<StageBook>,
+    stage_of: BTreeMap<HostIx, StageIx>,
+    pub(crate) jobs: BTreeMap<String, (HostIx, Step)>,
+    applied: BTreeSet<HostIx>,
+    confirmed: bool,
+    draining: bool,
+    paused: bool,
+    pub(crate) finished: bool,
+    pub(crate) count: u64,
+    pub(crate) cuts: u64,
+    pub(crate) decisions: Vec<(StageIx, Decision)>,
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        let mut stage_of = BTreeMap::new();
+        for (ix, stage) in (0..).map(StageIx).zip(&settings.stages) {
+            stage_of.extend(stage.hosts.iter().map(|host| (*host, ix)));
+        }
+        Self {
+            stages: vec![StageBook::default(); settings.stages.len()],
+            settings,
+            stage_of,
+            jobs: BTreeMap::new(),
+            applied: BTreeSet::new(),
+            confirmed: false,
+            draining: false,
+            paused: false,
+            finished: false,
+            count: 0,
+            cuts: 0,
+            decisions: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    fn must(&mut self, holds: bool, number: u8, what: impl FnOnce() -> String) {
+        if !holds {
+            self.wrong.push(format!("invariant {number}: {}", what()));
+        }
+    }
+
+    fn book(&mut self, stage: StageIx) -> &mut StageBook {
+        &mut self.stages[stage.at()]
+    }
+
+    /// Takes the next record in.
+    pub(crate) fn read(&mut self, record: &Record) {
+        self.count += 1;
+        let at = record.at;
+        let idle_event = matches!(
+            record.event,
+            Event::Driven { .. } | Event::TailCut { .. } | Event::Decided { .. } | Event::Retried { .. }
+        );
+        self.must(idle_event || !self.paused, 9, || format!("{:?} in a run that was left", record.event));
+        self.must(idle_event || !self.finished, 9, || format!("{:?} in a run that is over", record.event));
+        match &record.event {
+            Event::Driven { .. } => (self.paused, self.draining) = (false, false),
+            Event::TailCut { .. } => self.cuts += 1,
+            Event::Confirmed { .. } => self.confirmed = true,
+            Event::Draining { .. } => self.draining = true,
+            Event::Paused { .. } => self.paused = true,
+            Event::Finished => self.over(),
+            Event::StepStarted { host, step, job } => self.started(*host, *step, job.as_ref().map(|job| job.as_str())),
+            Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
+            Event::Retried { hosts } => self.retried(hosts),
+            Event::GateOpened { stage, gate, digest } => {
+                let open = self.book(*stage).gate.as_ref().is_some_and(|gate| gate.decided.is_none());
+                self.must(!open, 10, || format!("a second gate of {stage:?} opens"));
+                self.book(*stage).gate = Some(Open { kind: *gate, digest: *digest, since: at, decided: None });
+            }
+            Event::Decided { stage, gate, digest, decision } => self.decided(*stage, *gate, *digest, decision, at),
+            Event::ApprovalLapsed { stage } => {
+                if let Some(gate) = &mut self.book(*stage).gate {
+                    gate.decided = None;
+                }
+            }
+            Event::GatePassed { stage } => self.passed(*stage, at),
+            Event::WaveStarted { stage, .. } => self.wave(*stage, at),
+            Event::Exceeded { stage } => self.book(*stage).exceeded = true,
+            Event::UndoStarted { stage, cause } => self.undo(*stage, cause),
+            Event::ClosingStarted { stage, .. } => self.kept(*stage),
+            Event::StageEnded { stage, end } => {
+                self.kept(*stage);
+                self.book(*stage).end = Some(*end);
+            }
+            _ => {}
+        }
+    }
+
+    fn over(&mut self) {
+        self.finished = true;
+        let open = self.stages.iter().any(|stage| stage.end.is_none());
+        self.must(!open, 7, || "the run is over and a stage is not".into());
+    }
+
+    /// Whatever stays on a stage's hosts must have been approved, where the plan wants that.
+    fn kept(&mut self, stage: StageIx) {
+        let gate = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.when);
+        let book = &self.stages[stage.at()];
+        let (left, due) = (book.undecided.clone(), book.must_go_back.clone());
+        let asks = matches!(gate, Some(When::After | When::Both));
+        self.must(left.is_empty() || !asks, 1, || format!("{left:?} of {stage:?} stay without approval"));
+        self.must(due.is_empty(), 7, || format!("{due:?} of {stage:?} were to go back and were not"));
+        self.book(stage).undecided.clear();
+    }
+
+    fn started(&mut self, host: HostIx, step: Step, job: Option<&str>) {
+        let ix = self.stage_of[&host];
+        let stage = self.settings.stages[ix.at()].clone();
+        self.must(!self.draining, 6, || format!("{step:?} begins on {host:?} after a signal"));
+        self.must(job.is_some() == step.is_job(), 2, || format!("{step:?} on {host:?} has job {job:?}"));
+        if let Some(job) = job {
+            let first = self.jobs.insert(job.to_owned(), (host, step)).is_none();
+            self.must(first, 3, || format!("job ID {job} is used twice"));
+        }
+        self.book(ix).busy.insert(host);
+        let busy = self.book(ix).busy.len();
+        self.must(busy <= stage.parallel as usize, 6, || format!("{busy} hosts of {ix:?} at once"));
+        let undo_run = matches!(self.settings.kind, RunKind::Rollback { .. });
+        let forward = matches!(step, Step::Stash | Step::Apply | Step::Settle) || (undo_run && step == Step::Rollback);
+        if forward {
+            self.needs_hold(ix, host, step);
+        }
+        if matches!(step, Step::Stash) {
+            let (failed, most) = (self.book(ix).failed.len(), stage.max_failed.of(stage.hosts.len()));
+            self.must(failed <= most, 6, || format!("{host:?} starts though {failed} of {ix:?} failed"));
+        }
+        if step == Step::Rollback && !undo_run {
+            let changed = self.applied.contains(&host);
+            self.must(changed, 7, || format!("{host:?} goes back and was never changed"));
+        }
+        if step == Step::Apply {
+            self.applied.insert(host);
+        }
+    }
+
+    fn needs_hold(&mut self, ix: StageIx, host: HostIx, step: Step) {
+        self.must(self.confirmed, 1, || format!("{step:?} on {host:?} before anybody confirmed"));
+        for need in self.settings.stages[ix.at()].needs.clone() {
+            let end = self.book(need).end;
+            let succeeded = matches!(end, Some(StageEnd::Approved | StageEnd::Current));
+            self.must(succeeded, 1, || format!("{step:?} on {host:?} of {ix:?}, whose need {need:?} is {end:?}"));
+            let rules = self.settings.stages[need.at()].approval.clone();
+            let asks = rules.is_some_and(|rules| rules.when != When::Before);
+            let approved = self.book(need).after_ok.is_some();
+            self.must(!asks || approved, 1, || format!("{step:?} on {host:?}; nobody approved {need:?}"));
+        }
+    }
+
+    fn wave(&mut self, ix: StageIx, at: Timestamp) {
+        let rules = self.settings.stages[ix.at()].approval.clone();
+        let asks = rules.is_some_and(|rules| rules.when != When::After);
+        let approved = self.book(ix).before_ok.is_some();
+        self.must(!asks || approved, 1, || format!("{ix:?} begins without the permission to"));
+        let first = !std::mem::replace(&mut self.book(ix).began, true);
+        for need in self.settings.stages[ix.at()].needs.clone() {
+            let Some(rules) = self.settings.stages[need.at()].approval.clone() else { continue };
+            let Some(given) = self.book(need).after_ok else { continue };
+            let old = older(given, rules.valid, at);
+            self.must(!(first && old), 1, || format!("{ix:?} begins on an approval of {need:?} that is too old"));
+        }
+    }
+
+    fn passed(&mut self, ix: StageIx, at: Timestamp) {
+        let rules = self.settings.stages[ix.at()].approval.clone();
+        let given = self.book(ix).gate.as_ref().and_then(|gate| gate.decided);
+        let fresh = given
+            .zip(rules)
+            .is_some_and(|((verdict, given), rules)| verdict == Verdict::Approved && !older(given, rules.valid, at));
+        self.must(fresh, 1, || format!("{ix:?} begins on {given:?}"));
+    }
+
+    fn ended(&mut self, host: HostIx, step: Step, result: &StepResult) {
+        let ix = self.stage_of[&host];
+        let run = matches!(self.settings.kind, RunKind::Run);
+        let book = self.book(ix);
+        book.busy.remove(&host);
+        match (step, result) {
+            (Step::Settle, StepResult::Done(_)) if run => {
+                book.undecided.insert(host);
+                book.after_ok = None;
+            }
+            (Step::Apply, StepResult::Failed { fate: Fate::Changed | Fate::Lost, .. })
+            | (Step::Settle, StepResult::Failed { .. }) => {
+                book.failed.insert(host);
+            }
+            (Step::Rollback, _) => {
+                book.undecided.remove(&host);
+                book.must_go_back.remove(&host);
+            }
+            _ => {}
+        }
+    }
+
+    fn undo(&mut self, ix: StageIx, cause: &UndoCause) {
+        let wide = self.settings.stages[ix.at()].rollback_scope;
+        let book = self.book(ix);
+        book.end = None;
+        book.gate = None;
+        if *cause == UndoCause::Rejected || matches!(wide, Scope::Stage | Scope::Run) {
+            let all = book.undecided.clone();
+            book.must_go_back.extend(all);
+        }
+    }
+
+    fn retried(&mut self, hosts: &[HostIx]) {
+        self.finished = false;
+        for host in hosts {
+            let book = self.book(self.stage_of[host]);
+            book.failed.remove(host);
+            (book.end, book.gate, book.before_ok, book.exceeded, book.began) = (None, None, None, false, false);
+        }
+        for book in &mut self.stages {
+            if book.end == Some(StageEnd::NeedsUnmet) {
+                book.end = None;
+            }
+        }
+    }
+
+    fn decided(&mut self, ix: StageIx, kind: GateKind, digest: Digest, decision: &Decision, at: Timestamp) {
+        self.decisions.push((ix, decision.clone()));
+        let open = self.book(ix).gate.clone();
+        let fits = open.as_ref().is_some_and(|o| o.kind == kind && o.digest == digest && o.decided.is_none());
+        self.must(fits, 10, || format!("{decision:?} at a gate of {ix:?} that is {open:?}"));
+        let rules = self.settings.stages[ix.at()].approval.clone();
+        let expired = open
+            .zip(rules)
+            .is_some_and(|(open, rules)| rules.on_timeout == OnTimeout::Reject && older(open.since, rules.wait, at));
+        let yes = decision.verdict == Verdict::Approved;
+        self.must(!(yes && expired), 10, || format!("{decision:?} at an expired gate of {ix:?}"));
+        let early = decision.verdict == Verdict::Expired && !expired;
+        self.must(!early, 10, || format!("the gate of {ix:?} expires before its time"));
+        let book = self.book(ix);
+        if let Some(gate) = &mut book.gate {
+            gate.decided = Some((decision.verdict, at));
+        }
+        book.rejected = !yes;
+        match (kind, yes) {
+            (GateKind::Before, true) => book.before_ok = Some(at),
+            (GateKind::Before, false) => {}
+            (GateKind::After, true) => {
+                book.after_ok = Some(at);
+                book.undecided.clear();
+            }
+            (GateKind::After, false) => {
+                let all = book.undecided.clone();
+                book.must_go_back.extend(all);
+            }
+        }
+    }
+}
+
+fn older(since: Timestamp, span: std::time::Duration, now: Timestamp) -> bool {
+    now.duration_since(since) > SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX)
+}

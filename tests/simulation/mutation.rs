@@ -1,0 +1,73 @@
+//! Faults put in on purpose, one for each invariant: a simulation that does not find them proves nothing.
+
+use std::time::Duration;
+
+use patchctl::core::settings::{Amount, OnTimeout, Pin, Scope, Settings};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    ForgetNeeds,
+    NoGate,
+    LongValid,
+    LateSync,
+    RunAgain,
+    Float,
+    NoClaim,
+    TooParallel,
+    Tolerant,
+    NarrowScope,
+    HideDifferences,
+    HideProblems,
+    LostRecord,
+    NoTailCut,
+    Forge,
+    PatientGate,
+    DeadTooSoon,
+    NoEnd,
+    NoSeal,
+}
+
+impl Mutation {
+    /// Each with the invariant that it breaks, and what it does.
+    pub(crate) const ALL: [(Self, u8, &'static str); 19] = [
+        (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
+        (Self::NoGate, 1, "stages have no gate"),
+        (Self::LongValid, 1, "approvals never grow old"),
+        (Self::LateSync, 2, "a record reaches the disk only with the one after it"),
+        (Self::RunAgain, 3, "a job that is asked about again runs again"),
+        (Self::Float, 4, "later stages take what is newest"),
+        (Self::NoClaim, 5, "another run's claim is no obstacle"),
+        (Self::TooParallel, 6, "more hosts at a time than the plan says"),
+        (Self::Tolerant, 6, "no number of failed hosts is too many"),
+        (Self::NarrowScope, 7, "only the failed host goes back"),
+        (Self::HideDifferences, 7, "a host that is not exactly back is said to be"),
+        (Self::HideProblems, 8, "a step that failed is said to have gone well"),
+        (Self::LostRecord, 9, "the last record is skipped when a journal is read back"),
+        (Self::NoTailCut, 9, "a torn tail is cut off without a word"),
+        (Self::Forge, 10, "a rejection is taken for an approval"),
+        (Self::PatientGate, 10, "a gate never expires"),
+        (Self::DeadTooSoon, 12, "a job that is not heard of is taken for dead"),
+        (Self::NoEnd, 14, "a run is driven on and on and gets nowhere"),
+        (Self::NoSeal, 15, "a journal's head is compared with nothing"),
+    ];
+
+    /// The plan that the core is given in place of the one that was meant.
+    pub(crate) fn given(self, mut plan: Settings) -> Settings {
+        for stage in &mut plan.stages {
+            match self {
+                Self::ForgetNeeds => stage.needs.clear(),
+                Self::NoGate => stage.approval = None,
+                Self::LongValid => stage.approval.iter_mut().for_each(|a| a.valid = Duration::from_secs(1 << 33)),
+                Self::TooParallel => stage.parallel += 1,
+                Self::Tolerant => stage.max_failed = Amount::Count(1000),
+                Self::NarrowScope => stage.rollback_scope = Scope::Host,
+                Self::PatientGate => stage.approval.iter_mut().for_each(|a| a.on_timeout = OnTimeout::Wait),
+                _ => {}
+            }
+        }
+        if self == Self::Float {
+            plan.patch.pin = Pin::Off;
+        }
+        plan
+    }
+}

@@ -1,0 +1,218 @@
+//! People: at the terminal, in other terminals, at the keyboard's Ctrl-C.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use patchctl::core::document::{How, Verdict};
+use patchctl::core::event::Decision;
+use patchctl::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
+use patchctl::core::ids::{Digest, StageIx, StageName};
+use patchctl::ports::{Approver, Inbox, Letter, Reply, Signals, Wish};
+use tokio::time::sleep;
+
+use crate::mutation::Mutation;
+use crate::plan::{DAY, person};
+use crate::world::{Act, Shared, World};
+
+impl World {
+    /// Somebody decides, for a reason that names the deed.
+    fn act(&mut self, verdict: Verdict, by: &str, digest: Option<String>) -> String {
+        let reason = format!("deed {} – gründlich geprüft", self.acts.len());
+        self.acts.insert(reason.clone(), Act { verdict, by: by.to_owned(), digest });
+        reason
+    }
+
+    /// People elsewhere hear that a gate is open.
+    pub(crate) fn office(&mut self, stage: StageIx, digest: Digest) {
+        let rate = self.faults.people;
+        let mut count = u64::from(self.chance(rate));
+        count += u64::from(count > 0 && self.chance(400));
+        let now = self.now();
+        let soon = self.rng.range(1_000, 900_000);
+        for _ in 0..count {
+            // Two at once, now and then.
+            let at = now + if self.chance(500) { soon } else { self.rng.range(1_000, 3_000_000) };
+            let letter = self.letter(stage, digest);
+            self.letters.push((at, letter));
+        }
+        self.bell.notify_one();
+    }
+
+    fn letter(&mut self, stage: StageIx, digest: Digest) -> Letter {
+        let verdict = if self.rng.chance(650) { Verdict::Approved } else { Verdict::Rejected };
+        let digest = match self.rng.below(6) {
+            0 => Some("0123456789abcdef".to_owned()),
+            1 | 2 => None,
+            3 => Some(digest.to_string()),
+            _ => Some(digest.hex()[..12].to_owned()),
+        };
+        let name = self.settings.stages[stage.at()].name.clone();
+        let stage = match self.rng.below(6) {
+            0 => StageName::new("elsewhere").ok(),
+            1 | 2 => None,
+            _ => Some(name),
+        };
+        let by = self.rng.pick(&["ann", "bob", "cleo"]);
+        let mut reason = self.act(verdict, by, digest.clone());
+        if self.rng.chance(50) {
+            reason = "  ".into();
+        }
+        let id = format!("letter-{}", self.acts.len());
+        self.letter_reasons.insert(id.clone(), reason.clone());
+        let decision = Decision { verdict, by: person(by), reason, how: How::Command };
+        Letter { id, wish: Wish::Decide { stage, digest, decision } }
+    }
+
+    fn next_letter(&mut self) -> Result<Letter, Option<u64>> {
+        let now = self.now();
+        let first = self.letters.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(ix, (at, _))| (ix, *at));
+        match first {
+            Some((ix, at)) if at <= now => Ok(self.letters.remove(ix).1),
+            other => Err(other.map(|(_, at)| at - now)),
+        }
+    }
+
+    /// What became of a letter must be what the journal says.
+    pub(crate) fn replied(&mut self, id: &str, reply: &Reply) {
+        let Some(reason) = self.letter_reasons.get(id).cloned() else { return };
+        self.tell(|| format!("  @ {id}: {reply:?}"));
+        let last = self.disk.ledger.decisions.iter().rev().find(|(_, decision)| decision.reason == reason);
+        let stage = last.map(|(ix, _)| self.settings.stages[ix.at()].name.clone());
+        let right = match reply {
+            Reply::Recorded { stage: told } => stage.as_ref() == Some(told),
+            Reply::Refused(_) => stage.is_none(),
+        };
+        self.must(right, 10, || format!("{id} is told {reply:?}, and the journal says {stage:?}"));
+    }
+
+    /// What the person at the terminal does at this question, and after how long.
+    fn answer_at_gate(&mut self, gate: &GateQuestion) -> (Option<GateAnswer>, u64) {
+        self.counters.questions += 1;
+        let mut rng = self.rng.fork(&format!("{} {}", gate.digest, self.counters.sessions));
+        if self.calm {
+            let yes = rng.chance(700);
+            let reason = self.act(if yes { Verdict::Approved } else { Verdict::Rejected }, "ops", None);
+            let answer = if yes { GateAnswer::Approve { reason } } else { GateAnswer::Reject { reason } };
+            return (Some(answer), rng.range(1_000, 60_000));
+        }
+        let wait = match rng.below(10) {
+            0 => rng.range(DAY, 9 * DAY),
+            1 | 2 => rng.range(600_000, 9_000_000),
+            _ => rng.range(1_000, 600_000),
+        };
+        let answer = match rng.below(20) {
+            0..=9 => Some(GateAnswer::Approve { reason: self.act(Verdict::Approved, "ops", None) }),
+            10..=13 => Some(GateAnswer::Reject { reason: self.act(Verdict::Rejected, "ops", None) }),
+            14 | 15 => Some(GateAnswer::Wait),
+            16 | 17 => Some(GateAnswer::Unavailable),
+            _ => None,
+        };
+        (answer, wait)
+    }
+}
+
+#[async_trait]
+impl Approver for Shared {
+    async fn ask(&self, gate: &GateQuestion) -> GateAnswer {
+        let (answer, wait) = {
+            let mut world = self.lock();
+            let gone = world.gone;
+            world.must(!gone, 2, || "a person is asked after the journal failed".into());
+            world.evidence(gate);
+            let (answer, wait) = world.answer_at_gate(gate);
+            world.tell(|| format!("  ? gate of {}: {answer:?} after {wait} ms", gate.stage));
+            if answer.is_none() {
+                // Nobody answers; in the end somebody presses Ctrl-C.
+                let at = world.now() + 7_200_000;
+                world.signals.push((at, "SIGINT"));
+                world.bell.notify_one();
+                world.counters.fault("nobody answers the prompt");
+            }
+            (answer, wait)
+        };
+        let Some(answer) = answer else { return std::future::pending().await };
+        sleep(Duration::from_millis(if answer == GateAnswer::Unavailable { 0 } else { wait })).await;
+        match answer {
+            GateAnswer::Reject { reason } if self.lock().has(Mutation::Forge) => GateAnswer::Approve { reason },
+            other => other,
+        }
+    }
+
+    async fn sure(&self, _: &GateQuestion, _: Verdict) -> Confirmation {
+        Confirmation::Yes
+    }
+
+    async fn begin(&self, _: &Beginning) -> Confirmation {
+        let (answer, wait) = {
+            let mut world = self.lock();
+            let wait = world.rng.range(500, 60_000);
+            let answer = world.rng.pick(&[
+                Confirmation::Yes,
+                Confirmation::Yes,
+                Confirmation::Yes,
+                Confirmation::No,
+                Confirmation::Unavailable,
+            ]);
+            world.tell(|| format!("  ? begin: {answer:?}"));
+            (answer, wait)
+        };
+        sleep(Duration::from_millis(wait)).await;
+        answer
+    }
+}
+
+/// Letters, as the process gets them.
+pub(crate) struct Post(pub(crate) Shared);
+
+#[async_trait]
+impl Inbox for Post {
+    async fn next(&mut self) -> Letter {
+        loop {
+            let (next, bell) = {
+                let mut world = self.0.lock();
+                (world.next_letter(), world.bell.clone())
+            };
+            match next {
+                Ok(letter) => {
+                    self.0.lock().tell(|| format!("  @ {letter:?}"));
+                    return letter;
+                }
+                Err(wait) => {
+                    let wait = Duration::from_millis(wait.unwrap_or(10 * DAY));
+                    let _ = tokio::time::timeout(wait, bell.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, id: &str, reply: &Reply) {
+        self.0.lock().replied(id, reply);
+    }
+}
+
+/// Signals, as the process gets them.
+pub(crate) struct Keyboard(pub(crate) Shared);
+
+#[async_trait]
+impl Signals for Keyboard {
+    async fn next(&mut self) -> &'static str {
+        loop {
+            let wait = {
+                let mut world = self.0.lock();
+                let now = world.now();
+                let first = world.signals.iter().enumerate().min_by_key(|(_, (at, _))| *at);
+                match first.map(|(ix, (at, _))| (ix, *at)) {
+                    Some((ix, at)) if at <= now => {
+                        let (_, signal) = world.signals.remove(ix);
+                        world.fault(signal);
+                        return signal;
+                    }
+                    Some((_, at)) => at - now,
+                    None => 60_000,
+                }
+            };
+            // Short, since a signal may be planned while we wait.
+            sleep(Duration::from_millis(wait.min(60_000))).await;
+        }
+    }
+}

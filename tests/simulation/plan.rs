@@ -1,0 +1,208 @@
+//! Plans of random shape, the playbook of the simulated hosts, and the run that undoes a run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use patchctl::core::host::Place;
+use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
+use patchctl::core::packages::{OpKind, PackageOp};
+use patchctl::core::rollout::Rollout;
+use patchctl::core::settings::{
+    Amount, Approval, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Restart, RunKind, Scope, Select,
+    Settings, Stage, Unproven, When,
+};
+use patchctl::engine::Playbooks;
+use patchctl::playbook::{Playbook, Rights, StepName, StepScript};
+
+use crate::rng::Rng;
+
+pub(crate) const DAY: u64 = 86_400_000;
+
+pub(crate) fn person(name: &str) -> Person {
+    Person { name: name.into(), source: "login".into() }
+}
+
+/// The longest that each step may take, in seconds.
+pub(crate) fn step_limit(step: StepName) -> u64 {
+    match step {
+        StepName::Detect => 30,
+        StepName::Apply | StepName::Rollback => 600,
+        StepName::Stash => 300,
+        _ => 120,
+    }
+}
+
+pub(crate) fn playbooks() -> Playbooks {
+    let step =
+        |step: &StepName| (*step, StepScript { file: "sim.sh".into(), text: "".into(), timeout_s: step_limit(*step) });
+    let name = PlaybookName::new("sim").expect("a word");
+    let playbook = Playbook {
+        name: name.clone(),
+        description: "a simulated package manager".into(),
+        rights: Rights::Root,
+        auto: true,
+        library: "".into(),
+        steps: StepName::ALL.iter().map(step).collect(),
+    };
+    Arc::new(BTreeMap::from([(name, playbook)]))
+}
+
+fn host(n: u32) -> Host {
+    Host {
+        name: HostName::new(format!("h{n}")).expect("a word"),
+        address: format!("10.0.0.{n}"),
+        port: 22,
+        user: None,
+        private_keys: Vec::new(),
+        escalate: Escalate::None,
+        password_command: None,
+        become_password_command: None,
+        playbook: None,
+        groups: Vec::new(),
+        vars: BTreeMap::new(),
+    }
+}
+
+fn amount(rng: &mut Rng) -> Amount {
+    match rng.below(5) {
+        0 | 1 => Amount::Count(0),
+        2 => Amount::Count(1),
+        3 => Amount::Percent(u8::try_from(rng.range(0, 60)).unwrap_or(0)),
+        _ => Amount::Count(20),
+    }
+}
+
+fn approval(rng: &mut Rng) -> Option<Approval> {
+    if rng.chance(150) {
+        return None;
+    }
+    Some(Approval {
+        when: rng.pick(&[When::After, When::After, When::After, When::Before, When::Both]),
+        wait: Duration::from_secs(rng.pick(&[60, 3600, 7 * 86400])),
+        on_timeout: rng.pick(&[OnTimeout::Wait, OnTimeout::Wait, OnTimeout::Reject]),
+        valid: Duration::from_secs(rng.pick(&[120, 7200, 7 * 86400])),
+    })
+}
+
+fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
+    let mut needs = Vec::new();
+    if ix > 0 {
+        match rng.below(10) {
+            0 => {}
+            1 | 2 => needs.extend((0..ix).filter(|_| rng.chance(500)).map(StageIx)),
+            _ => needs.push(StageIx(ix - 1)),
+        }
+    }
+    let waves = (0..rng.below(4)).map(|_| match rng.below(3) {
+        0 => Amount::Percent(50),
+        _ => Amount::Count(1 + u32::try_from(rng.below(3)).unwrap_or(0)),
+    });
+    let waves = waves.collect();
+    Stage {
+        name: StageName::new(format!("s{ix}")).expect("a word"),
+        pattern: "all".into(),
+        hosts,
+        needs,
+        waves,
+        parallel: u32::try_from(rng.range(1, 5)).unwrap_or(1),
+        max_failed: amount(rng),
+        max_unreachable: amount(rng),
+        on_exceeded: OnExceeded::Rollback,
+        rollback_scope: rng.pick(&[Scope::Host, Scope::Wave, Scope::Stage, Scope::Stage, Scope::Run]),
+        restart: Restart::Needed,
+        restart_exclude: Vec::new(),
+        timeout: Duration::from_secs(1800),
+        approval: approval(rng),
+    }
+}
+
+/// A plan of 1 to 4 stages over 1 to 12 hosts.
+pub(crate) fn settings(rng: &mut Rng) -> Settings {
+    let stages = rng.range(1, 4).min(rng.range(1, 4));
+    let mut next = 0;
+    let most = rng.pick(&[2, 3, 3, 6, 12]);
+    let mut list = Vec::new();
+    for ix in 0..u16::try_from(stages).unwrap_or(1) {
+        let left = 12 - next;
+        let count = if rng.chance(40) { 0 } else { u32::try_from(rng.range(1, most)).unwrap_or(1).min(left) };
+        let hosts = (next..next + count).map(HostIx).collect();
+        next += count;
+        list.push(stage(rng, ix, hosts));
+    }
+    Settings {
+        schema: 1,
+        run: RunId::new("01JD0000000000000000000000").expect("a ULID"),
+        kind: RunKind::Run,
+        change: ChangeId::new("CHG1").expect("a word"),
+        plan: PlanName::new("p").expect("a word"),
+        plan_path: "plan.toml".into(),
+        plan_digest: Digest::of(b"plan"),
+        requester: person("ops"),
+        patch: Patch {
+            playbook: None,
+            select: Select::All,
+            packages: Vec::new(),
+            packages_for: BTreeMap::new(),
+            approved: None,
+            exclude: Vec::new(),
+            install: false,
+            allow_removals: rng.chance(500),
+            pin: if rng.chance(800) { Pin::Exact } else { Pin::Off },
+            unproven: rng.pick(&[Unproven::Skip, Unproven::Skip, Unproven::Refuse, Unproven::Ask]),
+            vars: BTreeMap::new(),
+        },
+        stages: list,
+        hosts: (0..next).map(host).collect(),
+        forks: None,
+    }
+}
+
+/// The run that undoes what this one kept, as `patchctl rollback` makes it; none where nothing was kept.
+pub(crate) fn undo(rollout: &Rollout) -> Option<Settings> {
+    let old = rollout.settings();
+    let mut settings = Settings::clone(old);
+    settings.run = RunId::new("01JD0000000000000000000001").expect("a ULID");
+    let (mut hosts, mut undo) = (Vec::new(), BTreeMap::new());
+    for stage in &mut settings.stages {
+        for host in std::mem::take(&mut stage.hosts) {
+            let ops = backwards(rollout, host);
+            if rollout.host(host).place != Place::Kept || ops.is_empty() {
+                continue;
+            }
+            stage.hosts.push(HostIx(u32::try_from(hosts.len()).unwrap_or(u32::MAX)));
+            undo.insert(old.hosts[host.at()].name.clone(), ops);
+            hosts.push(old.hosts[host.at()].clone());
+        }
+        stage.approval = None;
+        stage.max_failed = Amount::Percent(100);
+        stage.rollback_scope = Scope::Host;
+        stage.max_unreachable = Amount::Percent(100);
+    }
+    settings.stages.retain(|stage| !stage.hosts.is_empty());
+    settings.stages.reverse();
+    for (ix, stage) in (0u16..).zip(&mut settings.stages) {
+        stage.needs = ix.checked_sub(1).map(StageIx).into_iter().collect();
+    }
+    let of = old.run.clone();
+    settings.kind = RunKind::Rollback { of, reason: "worse than before".into(), packages: Vec::new(), undo };
+    (!hosts.is_empty()).then(|| Settings { hosts, ..settings })
+}
+
+fn backwards(rollout: &Rollout, host: HostIx) -> Vec<PackageOp> {
+    let ops = rollout.ops(host).iter().map(|op| PackageOp {
+        op: match op.op {
+            OpKind::Upgrade => OpKind::Downgrade,
+            OpKind::Install => OpKind::Remove,
+            OpKind::Remove => OpKind::Install,
+            OpKind::Downgrade => OpKind::Upgrade,
+        },
+        from: op.to.clone(),
+        to: op.from.clone(),
+        origin: "stash".into(),
+        ..op.clone()
+    });
+    let mut ops: Vec<PackageOp> = ops.collect();
+    ops.sort();
+    ops
+}

@@ -1,0 +1,466 @@
+//! Hosts as they are reached: connections that are slow, silent or cut, jobs that go on without us.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use patchctl::core::ids::HostIx;
+use patchctl::core::problem::{ErrorKind, Problem};
+use patchctl::core::settings::Host as Spec;
+use patchctl::ports::{Answer, ClaimInfo, Failure, Job as Asked, JobEnd, Listener, Output, Script, Transport};
+use tokio::time::sleep;
+
+use crate::host::{Job, Net, Op, Outage, State, Turn, problem};
+use crate::mutation::Mutation;
+use crate::world::{Shared, World};
+
+/// How long a connection may take to be made.
+const CONNECT: u64 = 15_000;
+/// After so long without a sign of life a connection is taken for cut.
+const SILENCE: u64 = 90_000;
+const FIRST_TRIES: u32 = 3;
+
+/// What asking for a job came to.
+enum Heard {
+    End(JobEnd),
+    Refused(Problem),
+    Cut,
+    Overdue,
+}
+
+/// Something of ours is under way on a host for as long as this lives.
+struct UnderWay {
+    world: Shared,
+    host: HostIx,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.world.lock().under_way.remove(&self.host);
+    }
+}
+
+impl Shared {
+    fn enter(&self, spec: &Spec, what: &'static str) -> (HostIx, UnderWay) {
+        let mut world = self.lock();
+        let at = world.settings.hosts.iter().position(|host| host.name == spec.name).unwrap_or(0);
+        let host = HostIx(u32::try_from(at).unwrap_or(0));
+        let gone = world.gone;
+        world.must(!gone, 2, || format!("{what} reaches {host:?} after the journal failed"));
+        world.tell(|| format!("  > {host:?} {what}"));
+        let twice = world.under_way.insert(host, what);
+        world.must(twice.is_none(), 6, || format!("{what} on {host:?} beside {twice:?}"));
+        world.count_stage(host);
+        (host, UnderWay { world: self.clone(), host })
+    }
+
+    async fn connect(&self, host: HostIx) -> Result<(), Problem> {
+        let (net, wait) = {
+            let mut world = self.lock();
+            let wait = world.rng.range(5, 300);
+            let now = world.now();
+            let net = world.hosts[host.at()].net(now + wait);
+            if net != Net::Up {
+                world.fault(format!("connecting: {net:?}"));
+            }
+            (net, if net == Net::Silent { CONNECT } else { wait })
+        };
+        sleep(Duration::from_millis(wait)).await;
+        match net {
+            Net::Up => Ok(()),
+            Net::Auth => Err(Problem::new(ErrorKind::Auth, "it does not take the key")),
+            Net::HostKey => Err(Problem::new(ErrorKind::HostKey, "its host key has changed")),
+            Net::Silent | Net::Refuses => Err(Problem::new(ErrorKind::Unreachable, "it does not answer")),
+        }
+    }
+
+    /// Waits, unless the connection is cut meanwhile: then it waits until that is noticed.
+    async fn stay(&self, host: HostIx, until: u64) -> bool {
+        let (wait, cut) = {
+            let world = self.lock();
+            let now = world.now();
+            let target = &world.hosts[host.at()];
+            match target.next_cut(now).filter(|cut| *cut < until) {
+                Some(cut) if target.net(cut) == Net::Refuses => (cut - now, true),
+                Some(cut) => (cut + SILENCE - now, true),
+                None => (until.saturating_sub(now), false),
+            }
+        };
+        sleep(Duration::from_millis(wait)).await;
+        !cut
+    }
+
+    async fn follow(&self, host: HostIx, job: &Asked, until: u64) -> Heard {
+        let refused = self.lock().find_or_begin(host, job);
+        if let Err(problem) = refused {
+            return Heard::Refused(problem);
+        }
+        let (ends, began) = {
+            let world = self.lock();
+            let found = &world.hosts[host.at()].jobs[job.id.as_str()];
+            (found.ends, world.now())
+        };
+        let stop = ends.min(until).max(began + 50);
+        if !self.stay(host, stop).await {
+            self.lock().fault("connection cut during a job");
+            return Heard::Cut;
+        }
+        self.lock().collect(host, job).map_or(Heard::Overdue, Heard::End)
+    }
+}
+
+impl World {
+    /// Hosts of a stage with something under way.
+    fn count_stage(&mut self, host: HostIx) {
+        let Some(stage) = self.settings.stages.iter().find(|stage| stage.hosts.contains(&host)).cloned() else {
+            return;
+        };
+        let busy = stage.hosts.iter().filter(|host| self.under_way.contains_key(host)).count();
+        self.must(busy <= stage.parallel as usize, 6, || format!("{busy} hosts of {} at once", stage.name));
+    }
+
+    fn find_or_begin(&mut self, host: HostIx, job: &Asked) -> Result<(), Problem> {
+        let now = self.now();
+        self.hosts[host.at()].live_until(now);
+        let again = self.has(Mutation::RunAgain);
+        if let Some(found) = self.hosts[host.at()].jobs.get(job.id.as_str()) {
+            if found.nonce != job.nonce {
+                return Err(Problem::new(ErrorKind::Refused, "a job folder that is not ours"));
+            }
+            self.tell(|| format!("  < {host:?} has {} already", job.id.as_str()));
+            if !again {
+                return Ok(());
+            }
+        }
+        let run = job.claim.run.as_str().to_owned();
+        let claim = self.hosts[host.at()].claim.clone();
+        if let Some(other) = claim.filter(|other| *other != run && !job.claim.force && !self.has(Mutation::NoClaim)) {
+            self.fault("another run has the host");
+            return Err(Problem::new(ErrorKind::Claimed, format!("run {other} has this host")));
+        }
+        self.begins(host, job);
+        let target = &mut self.hosts[host.at()];
+        target.claim.get_or_insert(run);
+        let begun = self.turn_of(host, job, now);
+        self.tell(|| format!("  < {host:?} begins {}: {:?} until {}", job.id.as_str(), begun.turn, begun.ends));
+        self.hosts[host.at()].jobs.insert(job.id.as_str().to_owned(), begun);
+        Ok(())
+    }
+
+    fn turn_of(&mut self, host: HostIx, job: &Asked, now: u64) -> Job {
+        let mut rng = self.rng.fork(job.id.as_str());
+        let step = job.script.name;
+        let limit = u64::try_from(job.script.timeout.as_millis()).unwrap_or(0);
+        let takes = match step {
+            "apply" | "rollback" => rng.range(3_000, 60_000),
+            "stash" => rng.range(1_000, 20_000),
+            _ => rng.range(300, 5_000),
+        };
+        let turn = if !self.calm && rng.chance(self.faults.step) { bad_turn(step, &mut rng) } else { Turn::Well };
+        let ends = match turn {
+            Turn::Hangs => u64::MAX,
+            Turn::Slow => now + limit + rng.range(16_000, 3_600_000),
+            _ => now + takes,
+        };
+        if turn != Turn::Well {
+            self.fault(format!("{step}: {turn:?}"));
+        }
+        if !self.calm && rng.chance(self.faults.net) {
+            let from = now + rng.below(takes) + 1;
+            let to = rng.pick(&[from + 5_000, from + 60_000, from + 1_200_000, from + 4_000_000, u64::MAX]);
+            let how = rng.pick(&[Net::Silent, Net::Silent, Net::Refuses, Net::Auth]);
+            self.hosts[host.at()].outages.push(Outage { from, to, how });
+            self.fault(format!("network: {how:?}"));
+        }
+        Job {
+            step,
+            nonce: job.nonce.clone(),
+            stash: job.script.env.get("RUN").cloned().unwrap_or_default(),
+            ops: ops(job.script.files.get("transaction").map_or("", String::as_str)),
+            want_installed: job.script.env.get("WANT_INSTALLED").is_some_and(|flag| flag == "1"),
+            turn,
+            began: now,
+            ends,
+            state: State::Running,
+        }
+    }
+
+    /// A job's result, if it has one by now.
+    fn collect(&mut self, host: HostIx, job: &Asked) -> Option<JobEnd> {
+        let now = self.now();
+        let (lie, exact) = (self.has(Mutation::DeadTooSoon), self.has(Mutation::HideDifferences));
+        let blind = self.has(Mutation::HideProblems);
+        let target = &mut self.hosts[host.at()];
+        target.live_until(now);
+        let state = target.jobs.get(job.id.as_str())?.state.clone();
+        let boot = format!("boot-{}", target.boot);
+        let claim = target.claim.as_ref().map(|run| claim_info(run));
+        let output = |records: String, code| Output {
+            records: records.into_bytes(),
+            log: "was geschah – tat es\n".into(),
+            code,
+            boot_id: Some(boot.clone()),
+            claim: claim.clone(),
+            ..Output::default()
+        };
+        match state {
+            State::Running if lie => Some(JobEnd::Died { why: "killed".into(), output: output(String::new(), None) }),
+            State::Running => None,
+            State::Died { records, why } => Some(JobEnd::Died { why: why.into(), output: output(records, None) }),
+            State::Done { mut records, code } => {
+                if job.claim.release && code == 0 && target.claim.as_deref() == Some(job.claim.run.as_str()) {
+                    target.claim = None;
+                    self.released(host, job);
+                }
+                if exact {
+                    records =
+                        records.lines().filter(|l| !l.starts_with("diff")).fold(String::new(), |t, l| t + l + "\n");
+                }
+                if blind && records.contains("\nproblem") {
+                    records = well_told(job);
+                }
+                Some(JobEnd::Done(output(records, Some(code))))
+            }
+        }
+    }
+}
+
+/// What the job would say if all had gone well: the lie that ground truth must find.
+fn well_told(job: &Asked) -> String {
+    let mut text = String::new();
+    let steps = job.script.text.lines().last().unwrap_or("").split(' ').skip(1);
+    for step in steps {
+        let _ = writeln!(text, "step\t{step}\nend\tok");
+    }
+    for op in ops(job.script.files.get("transaction").map_or("", String::as_str)) {
+        let version = op.to.map(|v| v.to_string()).unwrap_or_default();
+        let _ = writeln!(text, "pkg\t{}\tamd64\t{version}", op.name);
+    }
+    text
+}
+
+fn claim_info(run: &str) -> ClaimInfo {
+    ClaimInfo { run: run.into(), owner: "somebody".into(), since: "2027-01-01T00:00:00Z".into(), change: String::new() }
+}
+
+fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
+    let usual = [Turn::Hangs, Turn::Slow, Turn::Dies, Turn::Dies, Turn::Silent];
+    let own: &[Turn] = match step {
+        "stash" => {
+            &[Turn::Before("locked"), Turn::Before("no_space"), Turn::Before("repository"), Turn::Before("refused")]
+        }
+        "apply" => &[
+            Turn::Before("stale"),
+            Turn::Before("locked"),
+            Turn::Midway("apply"),
+            Turn::Midway("no_space"),
+            Turn::Liar("locked"),
+            Turn::Wrong,
+            Turn::Garbage,
+            Turn::Stale,
+        ],
+        "settle" => &[Turn::Before("check"), Turn::Before("apply"), Turn::Garbage],
+        "rollback" => &[Turn::Before("locked"), Turn::Midway("rollback"), Turn::Inexact, Turn::Garbage],
+        _ => &[Turn::Garbage],
+    };
+    if rng.chance(350) { rng.pick(&usual) } else { rng.pick(own) }
+}
+
+fn ops(text: &str) -> Vec<Op> {
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let version = |at: usize| fields.get(at).and_then(|text| text.parse().ok());
+        Op { name: fields.get(1).copied().unwrap_or("").to_owned(), from: version(3), to: version(4) }
+    };
+    text.lines().map(row).collect()
+}
+
+#[async_trait]
+impl Transport for Shared {
+    async fn ping(&self, host: &Spec) -> Result<Answer, Failure> {
+        let (ix, _busy) = self.enter(host, "ping");
+        self.connect(ix).await.map_err(never_begun)?;
+        let host_key = format!("SHA256:k{}", ix.0);
+        Ok(Answer { host_key, user: "root".into(), took: Duration::from_millis(20) })
+    }
+
+    async fn read(&self, host: &Spec, script: &Script, _: &dyn Listener) -> Result<Output, Failure> {
+        let (ix, _busy) = self.enter(host, script.name);
+        self.connect(ix).await.map_err(never_begun)?;
+        let until = {
+            let mut world = self.lock();
+            let limit = u64::try_from(script.timeout.as_millis()).unwrap_or(0) + 15_000;
+            let rate = world.faults.read;
+            let hangs = world.chance(rate / 4);
+            if hangs {
+                world.fault("a reading step hangs");
+            }
+            let takes = world.rng.range(200, 4_000);
+            world.now() + if hangs { limit } else { takes }
+        };
+        if !self.stay(ix, until).await {
+            return Err(never_begun(Problem::new(ErrorKind::Unreachable, "the connection was cut")));
+        }
+        let mut world = self.lock();
+        world.answer(ix, script).map_err(never_begun)
+    }
+
+    async fn job(&self, host: &Spec, job: &Asked, listener: &dyn Listener) -> Result<JobEnd, Failure> {
+        let (ix, _busy) = self.enter(host, job.script.name);
+        let until = self.lock().now() + u64::try_from(job.script.timeout.as_millis()).unwrap_or(0) + 15_000;
+        let (mut may_have_begun, mut tries) = (false, 0);
+        loop {
+            let failed = match self.connect(ix).await {
+                Err(problem) => problem,
+                Ok(()) => match self.follow(ix, job, until).await {
+                    Heard::End(end) => return Ok(end),
+                    Heard::Refused(problem) => return Err(Failure { problem, may_have_begun }),
+                    Heard::Overdue => {
+                        let problem = Problem::new(ErrorKind::Timeout, "it did not end in time");
+                        return Err(Failure { problem, may_have_begun: true });
+                    }
+                    Heard::Cut => {
+                        (may_have_begun, tries) = (true, 0);
+                        Problem::new(ErrorKind::Unreachable, "the connection was cut")
+                    }
+                },
+            };
+            tries += 1;
+            let hopeless = failed.kind == ErrorKind::HostKey;
+            if hopeless || (!may_have_begun && (tries >= FIRST_TRIES || failed.kind == ErrorKind::Auth)) {
+                return Err(Failure { problem: failed, may_have_begun });
+            }
+            let wait = 1000 * 2_u64.pow(tries.min(5)).min(30);
+            if self.lock().now() + wait > until {
+                let kind = if may_have_begun { ErrorKind::Lost } else { ErrorKind::Unreachable };
+                return Err(Failure { problem: Problem::new(kind, "it did not answer in time"), may_have_begun });
+            }
+            listener.notice("reconnecting");
+            sleep(Duration::from_millis(wait)).await;
+        }
+    }
+
+    async fn close(&self, _: &Spec) {}
+}
+
+fn never_begun(problem: Problem) -> Failure {
+    Failure { problem, may_have_begun: false }
+}
+
+impl World {
+    /// What a reading script prints.
+    fn answer(&mut self, host: HostIx, script: &Script) -> Result<Output, Problem> {
+        let now = self.now();
+        self.hosts[host.at()].live_until(now);
+        self.hosts[host.at()].asked += 1;
+        let mut rng = self.rng.fork(&format!("h{} reads {}", host.0, self.hosts[host.at()].asked));
+        let bad = !self.calm && rng.chance(self.faults.read);
+        let steps = script.text.lines().last().unwrap_or("").trim_start_matches("run_steps ").to_owned();
+        let mut records = String::new();
+        let mut code = 0;
+        for step in steps.split(' ') {
+            if bad && rng.chance(400) {
+                let kind = rng.pick(&["locked", "no_space", "repository", "held", "conflict", "not_found"]);
+                self.fault(format!("{step} says {kind}"));
+                records += &problem(step, kind);
+                code = 1;
+                break;
+            }
+            let _ = writeln!(records, "step\t{step}");
+            self.print(host, step, script, bad, &mut rng, &mut records);
+            records.push_str("end\tok\n");
+        }
+        if bad && rng.chance(100) {
+            self.fault("garbage from a reading step");
+            records.insert_str(0, "\u{7}\u{1b}]0;x\n");
+        }
+        let target = &self.hosts[host.at()];
+        Ok(Output {
+            records: records.into_bytes(),
+            log: "gelesen\n".into(),
+            code: Some(code),
+            boot_id: Some(format!("boot-{}", target.boot)),
+            claim: target.claim.as_ref().map(|run| claim_info(run)),
+            ..Output::default()
+        })
+    }
+
+    fn print(
+        &mut self,
+        host: HostIx,
+        step: &str,
+        script: &Script,
+        bad: bool,
+        rng: &mut crate::rng::Rng,
+        out: &mut String,
+    ) {
+        let target = &self.hosts[host.at()];
+        let (distro, release, arch) = target.platform;
+        match step {
+            "detect" => {
+                let _ = writeln!(out, "fact\tdistro\t{distro}\nfact\trelease\t{release}\nfact\tarch\t{arch}");
+                let fits = if bad && rng.chance(100) { "no" } else { "yes" };
+                let _ = writeln!(out, "fits\t{fits}\tit says so");
+            }
+            "inspect" => {
+                let _ = writeln!(out, "fact\tmachine_id\tm{}\nreboot\tno\t", host.0);
+                if script.env.get("WANT_INSTALLED").is_some_and(|flag| flag == "1") {
+                    for (name, version) in &target.packages {
+                        let _ = writeln!(out, "installed\t{name}\tamd64\t{version}");
+                    }
+                }
+            }
+            "resolve" => self.resolve(host, script, out),
+            "preflight" => {
+                for (name, version) in &target.packages {
+                    let source = if bad && rng.chance(200) { "missing" } else { "cache" };
+                    let _ = writeln!(out, "old\t{name}\tamd64\t{version}\t{source}\texact\t1");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn resolve(&mut self, host: HostIx, script: &Script, out: &mut String) {
+        let now = self.now();
+        let pins = script.files.get("pins").map(|text| ops_of_pins(text));
+        let target = &self.hosts[host.at()];
+        let removals = script.env.get("ALLOW_REMOVALS").is_some_and(|flag| flag == "1");
+        for (name, version) in &target.packages {
+            let wanted = self.candidate(name, now).unwrap_or(0);
+            let proved = |v: u32| pins.as_ref().is_none_or(|pins| pins.iter().any(|(n, p)| n == name && *p == v));
+            if wanted <= *version {
+                let _ = writeln!(out, "current\t{name}\tamd64\t{version}");
+                continue;
+            }
+            let best = (*version + 1..=wanted).rev().find(|v| proved(*v));
+            if best != Some(wanted) {
+                let _ = writeln!(out, "unproven\t{name}\tamd64\t{wanted}");
+            }
+            let Some(best) = best else { continue };
+            let _ = writeln!(out, "op\tupgrade\t{name}\tamd64\t{version}\t{best}\tDebian\t1");
+            // Some upgrades bring a package along, or push one out.
+            let new = format!("{name}-data");
+            let brings = best % 3 == 0 && !target.packages.contains_key(&new);
+            if brings && pins.as_ref().is_none_or(|pins| pins.iter().any(|(n, _)| *n == new)) {
+                let _ = writeln!(out, "op\tinstall\t{new}\tamd64\t\t1\tDebian\t0");
+            }
+            if removals
+                && name == "libc"
+                && best % 2 == 0
+                && let Some(old) = target.packages.get("nscd")
+            {
+                let _ = writeln!(out, "op\tremove\tnscd\tamd64\t{old}\t\t\t0");
+            }
+        }
+    }
+}
+
+fn ops_of_pins(text: &str) -> Vec<(String, u32)> {
+    let row = |line: &str| {
+        let mut fields = line.split('\t');
+        let name = fields.next()?.to_owned();
+        Some((name, fields.nth(1)?.parse().ok()?))
+    };
+    text.lines().filter_map(row).collect()
+}

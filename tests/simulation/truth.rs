@@ -1,0 +1,183 @@
+//! What the hosts really are, held against what the run says of them.
+
+use patchctl::core::document::{ActionPerformed, ActionState, HostResult, Outcome, ResultDocument, StateReason};
+use patchctl::core::event::StageEnd;
+use patchctl::core::evidence::GateQuestion;
+use patchctl::core::ids::HostIx;
+use patchctl::core::rollout::Rollout;
+use patchctl::core::settings::{Pin, RunKind};
+use patchctl::ports::Job as Asked;
+
+use crate::host::Versions;
+use crate::world::World;
+
+impl World {
+    /// A job is about to begin on a host.
+    pub(crate) fn begins(&mut self, host: HostIx, job: &Asked) {
+        let (id, step) = (job.id.as_str(), job.script.name);
+        let known = self.disk.ledger.jobs.get(id).copied();
+        let intended = known.is_some_and(|(at, which)| at == host && which.as_str() == step);
+        self.must(intended, 2, || format!("{id} begins on {host:?}; the disk knows {known:?} of it"));
+        let target = &self.hosts[host.at()];
+        let again = target.jobs.contains_key(id);
+        let beside = target.alive_beside(id).map(|(id, job)| format!("{id} ({:?})", job.turn));
+        let other = target.claim.clone().filter(|claim| *claim != job.claim.run.as_str());
+        self.must(!again, 3, || format!("{id} runs a second time on {host:?}"));
+        self.must(beside.is_none(), 12, || format!("{id} begins on {host:?} while {beside:?} may be alive"));
+        self.must(other.is_none(), 5, || format!("{id} begins on {host:?}, which run {other:?} has"));
+        if step == "apply" {
+            self.only_proved(host, job);
+        }
+    }
+
+    /// Invariant 4: what is installed here runs on a host of a stage that succeeded.
+    fn only_proved(&mut self, host: HostIx, job: &Asked) {
+        let settings = self.settings.clone();
+        let Some(stage) = settings.stages.iter().find(|stage| stage.hosts.contains(&host)) else { return };
+        if settings.patch.pin == Pin::Off || stage.needs.is_empty() || settings.kind != RunKind::Run {
+            return;
+        }
+        let platform = self.hosts[host.at()].platform;
+        let text = job.script.files.get("transaction").cloned().unwrap_or_default();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let (name, Some(to)) = (fields[1], fields[4].parse::<u32>().ok()) else { continue };
+            let succeeded = settings
+                .stages
+                .iter()
+                .zip(&self.disk.ledger.stages)
+                .filter(|(_, book)| matches!(book.end, Some(StageEnd::Approved | StageEnd::Current)));
+            let proves = |at: &&HostIx| {
+                let other = &self.hosts[at.at()];
+                let there = other.packages.get(name) == Some(&to) || other.foreign.contains(name);
+                other.platform == platform && there
+            };
+            let proved = succeeded.flat_map(|(stage, _)| &stage.hosts).any(|at| proves(&at));
+            self.must(proved, 4, || format!("{host:?} gets {name} {to}, which no host of an earlier stage runs"));
+        }
+    }
+
+    /// The claim goes from a host.
+    pub(crate) fn released(&mut self, host: HostIx, job: &Asked) {
+        let beside = self.hosts[host.at()].alive_beside(job.id.as_str()).map(|(id, _)| id.clone());
+        self.must(beside.is_none(), 5, || format!("the claim on {host:?} goes while {beside:?} runs"));
+    }
+
+    /// What a person is shown is what is there.
+    pub(crate) fn evidence(&mut self, gate: &GateQuestion) {
+        self.everybody_lives();
+        for shown in gate.hosts.iter().filter(|host| host.state == StateReason::Waiting) {
+            let Some(host) = self.hosts.iter().find(|host| host.name == shown.host.as_str()) else { continue };
+            let wrong = shown.packages.iter().find(|change| {
+                let version = change.after.as_ref().and_then(|v| v.as_str().parse().ok());
+                !host.foreign.contains(change.name.as_str())
+                    && host.packages.get(change.name.as_str()).copied() != version
+            });
+            let wrong = wrong.map(|change| format!("{change:?}"));
+            self.must(wrong.is_none(), 1, || format!("the evidence of {} says {wrong:?}", gate.stage));
+        }
+    }
+
+    /// Holds a result document against the hosts.
+    pub(crate) fn judge(&mut self, document: &ResultDocument, rollout: &Rollout) {
+        self.everybody_lives();
+        let results: Vec<&HostResult> = document.stages.iter().flat_map(|stage| &stage.hosts).collect();
+        for (ix, result) in (0..).map(HostIx).zip(sorted(&results, rollout)) {
+            if let Some(result) = result {
+                self.judge_host(ix, result, rollout);
+            }
+        }
+        self.judge_code(document, &results);
+        if rollout.is_finished() {
+            self.judge_claims(&results, rollout);
+        }
+    }
+
+    fn judge_host(&mut self, ix: HostIx, result: &HostResult, rollout: &Rollout) {
+        use ActionPerformed as Did;
+        use ActionState as State;
+        let host = &self.hosts[ix.at()];
+        let own = |packages: &Versions| -> Versions {
+            let mine = packages.iter().filter(|(name, _)| !host.foreign.contains(*name));
+            mine.map(|(name, version)| (name.clone(), *version)).collect()
+        };
+        let as_before = own(&host.packages) == own(&host.at_start) && !host.half;
+        let as_wanted = rollout.ops(ix).iter().all(|op| {
+            let to = op.to.as_ref().and_then(|v| v.as_str().parse().ok());
+            host.foreign.contains(op.name.as_str()) || host.packages.get(op.name.as_str()).copied() == to
+        }) && !host.half;
+        let undo_run = matches!(rollout.settings().kind, RunKind::Rollback { .. });
+        let (drift, running) = (host.drift, result.state_reason == StateReason::Running);
+        let says = (result.action_performed, result.action_state);
+        let fits = match says {
+            _ if running && !rollout.is_finished() => true,
+            (Did::None, _) => as_before,
+            (Did::Patch, State::Success) => as_wanted,
+            (Did::Rollback, State::Success) if undo_run => as_wanted && !drift,
+            (Did::Rollback, State::Success) => as_before && !drift,
+            (Did::Patch, State::Failed | State::Skipped) => !rollout.is_finished(),
+            (Did::Rollback, _) | (_, State::Unknown) => true,
+        };
+        let packages = host.packages.clone();
+        let start = host.at_start.clone();
+        self.must(fits, 7, || {
+            format!("{ix:?} is said to be {says:?} ({:?}); it had {start:?} and has {packages:?}", result.state_reason)
+        });
+        let lists =
+            !host_is_stale(self, ix) || !result.services.stale.is_empty() || says != (Did::Patch, State::Success);
+        self.must(lists, 8, || format!("{ix:?} runs old code, and nobody says so"));
+        let pending = matches!(result.state_reason, StateReason::Running | StateReason::Waiting);
+        let known = !rollout.is_finished() || !pending;
+        self.must(known, 7, || format!("the run is over, and {ix:?} is still {:?}", result.state_reason));
+    }
+
+    fn judge_code(&mut self, document: &ResultDocument, results: &[&HostResult]) {
+        use ActionPerformed as Did;
+        use ActionState as State;
+        let code = document.exit_code;
+        let is = |did, state| results.iter().any(|r| (r.action_performed, r.action_state) == (did, state));
+        let lost = is(Did::Rollback, State::Failed) || results.iter().any(|r| r.action_state == State::Unknown);
+        self.must(lost == (code == 6), 7, || format!("exit {code}, hosts in no known good state: {lost}"));
+        let good = results.iter().all(|r| r.action_state == State::Success && r.action_performed != Did::Rollback);
+        let undo_run = document.kind == patchctl::core::document::DocumentKind::Rollback;
+        let empty = results.iter().all(|r| r.action_state == State::Skipped) && !results.is_empty();
+        self.must(code != 0 || good || undo_run, 8, || {
+            format!("exit 0, and not every host is well (all skipped: {empty})")
+        });
+        let touched = self.hosts.iter().any(|host| host.touched);
+        self.must(code != 7 || !touched || undo_run, 8, || "exit 7, and a host was changed".into());
+        let kept = is(Did::Patch, State::Success);
+        self.must(code != 8 || kept || undo_run, 8, || "exit 8, and no host keeps the patch".into());
+        let finished = document.finished_at.is_some();
+        let open = matches!(document.outcome, Outcome::Paused | Outcome::Interrupted | Outcome::Terminated);
+        self.must(open != finished || code == 6, 8, || format!("{:?}, finished: {finished}", document.outcome));
+        let waits = matches!(code, 3) && document.waiting.is_none();
+        self.must(!waits, 8, || "exit 3, and it does not say what it waits for".into());
+    }
+
+    /// Invariant 5: what is decided carries no claim; what is not carries ours.
+    fn judge_claims(&mut self, results: &[&HostResult], rollout: &Rollout) {
+        let run = rollout.settings().run.as_str().to_owned();
+        for (ix, result) in (0..).map(HostIx).zip(sorted(results, rollout)) {
+            let Some(result) = result else { continue };
+            let claim = self.hosts[ix.at()].claim.clone();
+            let ours = claim.as_deref() == Some(run.as_str());
+            let told = rollout.notes().iter().any(|note| note.host.as_ref() == Some(&result.host));
+            let not_back = result.action_state == ActionState::Unknown
+                || (result.action_performed, result.action_state) == (ActionPerformed::Rollback, ActionState::Failed);
+            self.must(!ours || not_back || told, 5, || format!("{ix:?} ({result:?}) still carries our claim"));
+            let kept = ours || claim.is_some() || !not_back;
+            self.must(kept, 5, || format!("{ix:?} is in no known good state and carries no claim"));
+        }
+    }
+}
+
+fn host_is_stale(world: &World, ix: HostIx) -> bool {
+    world.hosts[ix.at()].stale
+}
+
+/// The hosts' results in the order of the settings; a refused run's document leaves some out.
+fn sorted<'a>(results: &[&'a HostResult], rollout: &Rollout) -> Vec<Option<&'a HostResult>> {
+    let find = |host: &patchctl::core::settings::Host| results.iter().find(|r| r.host == host.name).copied();
+    rollout.settings().hosts.iter().map(find).collect()
+}
