@@ -216,6 +216,12 @@ impl Rollout {
         let refusal = self.same_machine(host, first).or_else(|| self.refusal(host, found, ops));
         let has_work = !ops.is_empty() || matches!(self.settings.kind, RunKind::Rollback { .. });
         self.hosts[host.at()].resolved(has_work, refusal);
+        // Which of two names answered first is chance: while nothing is begun there, the first is refused too.
+        let undecided = self.stages[self.stage_of(first).at()].phase == Phase::Resolving;
+        if first != host && undecided && matches!(self.hosts[first.at()].place, Place::Ready | Place::Current) {
+            let refusal = self.same_machine(first, host);
+            self.hosts[first.at()].resolved(true, refusal);
+        }
         Ok(())
     }
 
