@@ -31,8 +31,9 @@ fn modes() -> String {
 #[ignore = "the child of the other tests"]
 async fn child() {
     let before = modes();
-    let display: Arc<dyn patchctl::core::view::Display> = match std::env::var_os("UI_LIVE") {
-        Some(_) => Arc::new(super::show::live()),
+    let live = std::env::var_os("UI_LIVE").map(|_| Arc::new(super::show::live()));
+    let display: Arc<dyn patchctl::core::view::Display> = match &live {
+        Some(live) => Arc::clone(live) as _,
         None => Arc::new(NoDisplay),
     };
     let look = Look::stderr(ColorChoice::Auto);
@@ -82,6 +83,10 @@ async fn child() {
         }
         other => panic!("nobody asks {other:?}"),
     };
+    if let Some(live) = live {
+        std::thread::sleep(Duration::from_millis(800));
+        live.finish();
+    }
     println!("ANSWER {answer} MODES {}", if before == modes() { "same" } else { "changed" });
 }
 
@@ -95,7 +100,7 @@ fn command(ask: &str) -> Command {
 fn ask(ask: &str) -> OsSession {
     let mut session = Session::spawn(command(ask)).unwrap();
     session.get_process_mut().set_window_size(80, 50).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
     session
 }
 
@@ -192,6 +197,23 @@ fn a_signal_and_a_new_window_size_do_not_answer() {
     session.expect("Reason").unwrap();
     session.send(CTRL_C).unwrap();
     assert_eq!(answer(&mut session), "Wait Some(\"SIGINT\") MODES same");
+}
+
+#[test]
+fn progress_hides_what_is_typed_and_makes_room_for_the_prompt() {
+    let mut command = command("gate");
+    command.env("UI_LIVE", "1");
+    let mut session = Session::spawn(command).unwrap();
+    session.get_process_mut().set_window_size(100, 50).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
+    session.expect("300 hosts").unwrap();
+    session.expect(MENU).unwrap();
+    session.send(CTRL_C).unwrap();
+    session.expect("more running").unwrap();
+    session.send("typed").unwrap();
+    let found = session.expect(Regex("(?s)^(.*)ANSWER ([^\r]*)\r")).unwrap();
+    assert!(!String::from_utf8_lossy(found.get(1).unwrap()).contains("typed"));
+    assert_eq!(found.get(2).unwrap(), b"Wait MODES same");
 }
 
 #[test]
