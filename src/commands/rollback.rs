@@ -8,7 +8,7 @@ use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::RollbackArgs;
 use crate::core::host::Place;
-use crate::core::ids::{ChangeId, HostIx, HostName, RunId, StageIx};
+use crate::core::ids::{ChangeId, HostIx, HostName, RunId};
 use crate::core::packages::{OpKind, PackageOp};
 use crate::core::report;
 use crate::core::rollout::Rollout;
@@ -97,9 +97,8 @@ fn undo_settings(
     settings.hosts = hosts;
     settings.stages.retain(|stage| !stage.hosts.is_empty());
     settings.stages.reverse();
-    for (ix, stage) in (0u16..).zip(&mut settings.stages) {
-        stage.needs = ix.checked_sub(1).map(StageIx).into_iter().collect();
-    }
+    // Every rollback is tried, whatever became of the others: no stage waits for another's success.
+    settings.stages.iter_mut().for_each(|stage| stage.needs.clear());
     settings.kind = RunKind::Rollback { of: of.clone(), reason, packages: args.packages.clone(), undo };
     Ok(settings)
 }

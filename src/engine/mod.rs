@@ -194,6 +194,7 @@ impl Driver<'_> {
     async fn until_rest(&mut self) -> Result<(), EngineError> {
         loop {
             self.settle()?;
+            self.close_decided_prompts();
             if self.run.rollout.is_finished() || self.run.rollout.paused().is_some() {
                 return Ok(());
             }
@@ -330,8 +331,8 @@ impl Driver<'_> {
         let input = self.keep_log(*input, &log)?;
         match self.input(input) {
             Err(EngineError::Refused(Refusal::Expired)) => self.time_is_up(),
-            // Somebody else was faster.
-            Err(EngineError::Refused(Refusal::OutOfDate | Refusal::Decided { .. })) => Ok(()),
+            // Somebody else was faster, or what was asked about is gone.
+            Err(EngineError::Refused(Refusal::OutOfDate | Refusal::Decided { .. } | Refusal::NoGate(_))) => Ok(()),
             other => other,
         }
     }

@@ -59,7 +59,6 @@ pub(crate) struct Job {
     pub(crate) ops: Vec<Op>,
     pub(crate) want_installed: bool,
     pub(crate) turn: Turn,
-    pub(crate) began: u64,
     pub(crate) ends: u64,
     pub(crate) state: State,
 }

@@ -46,6 +46,7 @@ pub(crate) struct Ledger {
     applied: BTreeSet<HostIx>,
     confirmed: bool,
     draining: bool,
+    driven: Option<Timestamp>,
     paused: bool,
     pub(crate) finished: bool,
     pub(crate) count: u64,
@@ -68,6 +69,7 @@ impl Ledger {
             applied: BTreeSet::new(),
             confirmed: false,
             draining: false,
+            driven: None,
             paused: false,
             finished: false,
             count: 0,
@@ -93,12 +95,17 @@ impl Ledger {
         let at = record.at;
         let idle_event = matches!(
             record.event,
-            Event::Driven { .. } | Event::TailCut { .. } | Event::Decided { .. } | Event::Retried { .. }
+            Event::Driven { .. }
+                | Event::Confirmed { .. }
+                | Event::ApprovalLapsed { .. }
+                | Event::TailCut { .. }
+                | Event::Decided { .. }
+                | Event::Retried { .. }
         );
         self.must(idle_event || !self.paused, 9, || format!("{:?} in a run that was left", record.event));
         self.must(idle_event || !self.finished, 9, || format!("{:?} in a run that is over", record.event));
         match &record.event {
-            Event::Driven { .. } => (self.paused, self.draining) = (false, false),
+            Event::Driven { .. } => (self.paused, self.draining, self.driven) = (false, false, Some(at)),
             Event::TailCut { .. } => self.cuts += 1,
             Event::Confirmed { .. } => self.confirmed = true,
             Event::Draining { .. } => self.draining = true,
@@ -114,12 +121,14 @@ impl Ledger {
             }
             Event::Decided { stage, gate, digest, decision } => self.decided(*stage, *gate, *digest, decision, at),
             Event::ApprovalLapsed { stage } => {
-                if let Some(gate) = &mut self.book(*stage).gate {
+                let book = self.book(*stage);
+                (book.end, book.after_ok) = (None, None);
+                if let Some(gate) = &mut book.gate {
                     gate.decided = None;
                 }
             }
             Event::GatePassed { stage } => self.passed(*stage, at),
-            Event::WaveStarted { stage, .. } => self.wave(*stage, at),
+            Event::WaveStarted { stage, .. } => self.wave(*stage),
             Event::Exceeded { stage } => self.book(*stage).exceeded = true,
             Event::UndoStarted { stage, cause } => self.undo(*stage, cause),
             Event::ClosingStarted { stage, .. } => self.kept(*stage),
@@ -191,7 +200,7 @@ impl Ledger {
         }
     }
 
-    fn wave(&mut self, ix: StageIx, at: Timestamp) {
+    fn wave(&mut self, ix: StageIx) {
         let rules = self.settings.stages[ix.at()].approval.clone();
         let asks = rules.is_some_and(|rules| rules.when != When::After);
         let approved = self.book(ix).before_ok.is_some();
@@ -200,7 +209,8 @@ impl Ledger {
         for need in self.settings.stages[ix.at()].needs.clone() {
             let Some(rules) = self.settings.stages[need.at()].approval.clone() else { continue };
             let Some(given) = self.book(need).after_ok else { continue };
-            let old = older(given, rules.valid, at);
+            // While a process lives its own approvals do not grow old.
+            let old = self.driven.is_some_and(|driven| older(given, rules.valid, driven));
             self.must(!(first && old), 1, || format!("{ix:?} begins on an approval of {need:?} that is too old"));
         }
     }

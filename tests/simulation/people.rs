@@ -89,6 +89,9 @@ impl World {
     fn answer_at_gate(&mut self, gate: &GateQuestion) -> (Option<GateAnswer>, u64) {
         self.counters.questions += 1;
         let mut rng = self.rng.fork(&format!("{} {}", gate.digest, self.counters.sessions));
+        if self.has(Mutation::NoEnd) {
+            return (Some(GateAnswer::Wait), 1_000);
+        }
         if self.calm {
             let yes = rng.chance(700);
             let reason = self.act(if yes { Verdict::Approved } else { Verdict::Rejected }, "ops", None);
@@ -139,7 +142,7 @@ impl Approver for Shared {
     }
 
     async fn sure(&self, _: &GateQuestion, _: Verdict) -> Confirmation {
-        Confirmation::Yes
+        Confirmation::Unavailable
     }
 
     async fn begin(&self, _: &Beginning) -> Confirmation {
@@ -151,6 +154,7 @@ impl Approver for Shared {
                 Confirmation::Yes,
                 Confirmation::Yes,
                 Confirmation::No,
+                Confirmation::Later,
                 Confirmation::Unavailable,
             ]);
             world.tell(|| format!("  ? begin: {answer:?}"));

@@ -94,7 +94,6 @@ fn world(seed: u64, telling: bool, mutation: Option<Mutation>) -> (Shared, Arc<S
         (name.to_owned(), versions)
     });
     let world = World {
-        seed,
         started: Instant::now(),
         skew: SignedDuration::ZERO,
         disk: Disk::new(Arc::clone(&given), Arc::clone(&settings)),

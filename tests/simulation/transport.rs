@@ -179,7 +179,6 @@ impl World {
             ops: ops(job.script.files.get("transaction").map_or("", String::as_str)),
             want_installed: job.script.env.get("WANT_INSTALLED").is_some_and(|flag| flag == "1"),
             turn,
-            began: now,
             ends,
             state: State::Running,
         }
@@ -253,7 +252,6 @@ fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
             Turn::Before("stale"),
             Turn::Before("locked"),
             Turn::Midway("apply"),
-            Turn::Midway("no_space"),
             Turn::Liar("locked"),
             Turn::Wrong,
             Turn::Garbage,

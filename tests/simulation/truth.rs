@@ -144,8 +144,8 @@ impl World {
         self.must(code != 0 || good || undo_run, 8, || {
             format!("exit 0, and not every host is well (all skipped: {empty})")
         });
-        let touched = self.hosts.iter().any(|host| host.touched);
-        self.must(code != 7 || !touched || undo_run, 8, || "exit 7, and a host was changed".into());
+        let changed = self.hosts.iter().any(|host| host.touched && (host.half || host.drift));
+        self.must(code != 7 || !changed || undo_run, 8, || "exit 7, and a host was changed".into());
         let kept = is(Did::Patch, State::Success);
         self.must(code != 8 || kept || undo_run, 8, || "exit 8, and no host keeps the patch".into());
         let finished = document.finished_at.is_some();

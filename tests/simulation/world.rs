@@ -76,7 +76,6 @@ impl Counters {
 }
 
 pub(crate) struct World {
-    pub(crate) seed: u64,
     pub(crate) rng: Rng,
     pub(crate) started: Instant,
     pub(crate) skew: SignedDuration,

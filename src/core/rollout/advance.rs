@@ -43,6 +43,7 @@ impl Rollout {
                 .or_else(|| self.next_step(ix))
                 .or_else(|| run.is_through().then_some(Event::WaveEnded { stage: ix })),
             Phase::BetweenWaves if run.exceeded => self.undo_after_failure(ix, head),
+            Phase::BetweenWaves if self.needs_not_met(ix) => self.without_needs(ix, head),
             Phase::BetweenWaves => self.next_wave(ix).or_else(|| Some(self.after_last_wave(ix, head))),
             Phase::Gate => self.after_gate(ix),
             Phase::Undoing(cause) => {
@@ -87,6 +88,17 @@ impl Rollout {
         let number = self.hosts[host.at()].next_try(step);
         let text = format!("{}-h{}-{}-{number}", self.settings.run, host.0, step.as_str());
         step.is_job().then(|| JobId::new(text).ok()).flatten()
+    }
+
+    /// A stage that this one needs was taken back, or begins again.
+    fn needs_not_met(&self, ix: StageIx) -> bool {
+        self.settings.stages[ix.at()].needs.iter().any(|need| !self.stages[need.at()].succeeded())
+    }
+
+    fn without_needs(&self, ix: StageIx, head: Digest) -> Option<Event> {
+        let mut needs = self.settings.stages[ix.at()].needs.iter().map(|need| &self.stages[need.at()]);
+        let over = needs.any(|need| need.ended().is_some() && !need.succeeded());
+        over.then(|| self.stop_before_change(ix, StageEnd::NeedsUnmet, head))
     }
 
     /// Whether hosts of the stage are patched and wait for a decision. No stage ends over them: they would stay, and
@@ -227,11 +239,19 @@ impl Rollout {
         }
         if self.settings.stages[ix.at()].rollback_scope == Scope::Run {
             let cause = UndoCause::FailedIn(ix);
-            let other = (0..).map(StageIx).take(self.stages.len()).find(|other| {
-                let at_rest = matches!(self.stages[other.at()].phase, Phase::Ended(_) | Phase::Gate);
-                *other != ix && at_rest && !self.undo_candidates(*other, &cause).is_empty()
-            });
-            if let Some(stage) = other {
+            let others = || (0..).map(StageIx).take(self.stages.len()).filter(|other| *other != ix);
+            // Nobody goes on while what they build on is taken back: the others stop first.
+            let phase = |other: StageIx| (&self.stages[other.at()].phase, self.stages[other.at()].exceeded);
+            let goes_on = |other: &StageIx| matches!(phase(*other), (Phase::Rolling | Phase::BetweenWaves, false));
+            if let Some(stage) = others().find(goes_on) {
+                return Some(Event::Exceeded { stage });
+            }
+            let busy =
+                |other: StageIx| matches!(phase(other).0, Phase::Rolling | Phase::Undoing(_) | Phase::Closing(_));
+            if others().any(busy) {
+                return None;
+            }
+            if let Some(stage) = others().find(|other| !self.undo_candidates(*other, &cause).is_empty()) {
                 return Some(Event::UndoStarted { stage, cause });
             }
         }

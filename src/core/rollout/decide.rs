@@ -9,7 +9,7 @@ use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
 use super::super::packages::{Package, PackageOp};
 use super::super::settings::{OnTimeout, Person};
-use super::super::stage::{Gate, Phase};
+use super::super::stage::{Gate, Phase, StageRun};
 use super::{Rollout, Slot};
 
 /// Why something that reached the run changes nothing.
@@ -229,17 +229,18 @@ impl Rollout {
 
     fn retry(&self, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let mut hosts = Vec::new();
-        for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
+        for ((ix, stage), run) in (0..).map(StageIx).zip(&self.settings.stages).zip(&self.stages) {
             let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
             // A rejection is final, also one that was recorded and has not been carried out yet.
             let decided = run.phase == Phase::Gate && run.open_gate().is_none();
             let rejected = run.phase == Phase::Ended(StageEnd::Rejected);
-            if rejected || decided || !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
+            if rejected || decided || self.is_built_on(ix) || !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
                 continue;
             }
             hosts.extend(stage.hosts.iter().filter(|host| {
                 let at = &self.hosts[host.at()];
-                at.may_retry() || (redo && matches!(at.place, Place::Ready | Place::Waiting | Place::Restored))
+                let again = redo && !at.alive && matches!(at.place, Place::Ready | Place::Waiting | Place::Restored);
+                at.may_retry() || again
             }));
         }
         if hosts.is_empty() {
@@ -252,6 +253,13 @@ impl Rollout {
         let events =
             lapsed.map(|stage| Event::ApprovalLapsed { stage }).chain([Event::Retried { hosts: hosts.clone() }]);
         Ok(events.collect())
+    }
+
+    /// Whether a stage that needs this one is changing its hosts now.
+    fn is_built_on(&self, ix: StageIx) -> bool {
+        let changes = |run: &StageRun| matches!(run.phase, Phase::Rolling | Phase::BetweenWaves);
+        let others = self.settings.stages.iter().zip(&self.stages).filter(|(stage, _)| stage.needs.contains(&ix));
+        others.into_iter().any(|(_, run)| changes(run))
     }
 
     /// Whether a gate at which the run waits was decided, or its time is up.

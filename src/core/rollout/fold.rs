@@ -136,6 +136,8 @@ impl Rollout {
         for host in &members {
             self.hosts[host.at()].place = Place::MustUndo;
         }
+        // A gate that waited is about nothing now.
+        self.open.remove(&Slot::Gate(stage));
         let run = self.stage_mut(stage)?;
         run.phase = Phase::Undoing(cause.clone());
         run.queue = members.into();

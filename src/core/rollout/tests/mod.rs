@@ -3,7 +3,7 @@
 
 mod world;
 
-use self::world::{Does, World, person, settings, upgrade};
+use self::world::{Does, World, person, settings, stage, upgrade};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
 use crate::core::event::{Decision, Input, Step};
 use crate::core::findings::Fate;
@@ -338,6 +338,25 @@ fn an_old_approval_does_not_begin_the_next_stage() {
     world.drive();
     assert_eq!(world.stage_state(0), StageState::Waiting);
     assert!((2..6).all(|host| !world.changed(host)));
+}
+
+#[test]
+fn scope_run_stops_stages_that_are_under_way() {
+    let mut plan = settings();
+    plan.stages = vec![stage("uat", 0..2, &[]), stage("a", 2..3, &[0]), stage("b", 3..6, &[0])];
+    plan.stages[1].rollback_scope = Scope::Run;
+    plan.stages[2].waves = vec![Amount::Count(1)];
+    let mut world = World::new(plan).gate(0, Verdict::Approved, "fine").host(
+        2,
+        Step::Apply,
+        &[Does::Fails(ErrorKind::Apply, Fate::Changed)],
+    );
+    world.drive();
+    assert_eq!(world.outcome(), Outcome::Failed);
+    assert!((0..4).all(|host| world.stands(host) == RESTORED || !world.changed(host)), "{:?}", world.touched);
+    let last_forward = world.touched.iter().rposition(|(host, step)| *host > 2 && *step == Step::Apply);
+    let first_back = world.touched.iter().position(|(host, step)| *host < 2 && *step == Step::Rollback);
+    assert!(last_forward < first_back, "nothing is built on what is taken back");
 }
 
 #[test]
