@@ -53,7 +53,12 @@ pub fn run(args: Vec<OsString>) -> u8 {
         look: Look::stdout(choice),
         err_look: Look::stderr(choice),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return context.fail(&CommandError::from(error)),
     };

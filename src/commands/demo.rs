@@ -11,12 +11,16 @@ pub(super) async fn demo(context: &Context<'_>, args: DemoArgs) -> Ended {
     let asks = context.wiring.is_interactive();
     if asks && !context.global.quiet {
         context.say(
-            "Six SSH servers run in this process, on loopback: 2 UAT and 4 production hosts, each with an application \
-             at release 2.4.0.\nThe plan brings release 2.4.1: UAT first, then you decide.\n",
+            "Six SSH servers run in this process, on loopback: 2 UAT and 4 production\n\
+             hosts, each with an application at release 2.4.0. The plan brings 2.4.1:\n\
+             UAT first, then you decide.\n",
         );
     }
     let ended = on(context, fleet.as_ref(), &args, asks).await;
     fleet.stop().await;
+    if matches!(ended, Ok(3)) {
+        context.say("The demo's hosts are gone now. On a real fleet the run waits, and that command goes on with it.");
+    }
     ended
 }
 

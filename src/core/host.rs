@@ -75,6 +75,8 @@ pub struct HostRun {
     pub claimed: bool,
     /// Whether it counts against `max_failed`.
     pub failed: bool,
+    /// A job of ours may still run on it: it was not heard of again.
+    pub alive: bool,
     /// Jobs started on it, by step: the next try's number.
     tries: [u32; 6],
     /// When the step that runs now began.
@@ -98,6 +100,7 @@ impl HostRun {
             undo_problem: None,
             claimed: false,
             failed: false,
+            alive: false,
             tries: [0; 6],
             began: None,
             worked_ms: 0,
@@ -118,6 +121,8 @@ impl HostRun {
             (Activity::Rolling, Place::Applied) => Some(Step::Settle),
             (Activity::Rolling | Activity::Undoing, Place::MustUndo) => Some(Step::Rollback),
             (Activity::Closing, Place::Lost | Place::NotRestored) => None,
+            // Nothing begins beside a job that may run, and its claim keeps other runs away.
+            (Activity::Closing, _) if self.alive => None,
             (Activity::Closing, _) if self.claimed => Some(Step::Forget),
             _ => None,
         }
@@ -137,6 +142,7 @@ impl HostRun {
 
     pub(super) fn end(&mut self, step: Step, result: &StepResult, at: Timestamp) {
         self.step = None;
+        self.alive |= step.is_job() && matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
         if !matches!(step, Step::Resolve | Step::Forget) {
             let took = self.began.map_or(0, |began| at.duration_since(began).as_millis());
             self.worked_ms += u64::try_from(took).unwrap_or(0);
@@ -213,6 +219,7 @@ impl HostRun {
     /// Whether trying again can help: nothing was changed, or all of it went back because it failed.
     pub fn may_retry(&self) -> bool {
         match self.place {
+            _ if self.alive => false,
             Place::Refused => true,
             Place::Restored => self.failed,
             _ => false,

@@ -8,6 +8,7 @@ mod steps;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::{AbortHandle, JoinSet};
@@ -299,12 +300,16 @@ impl Driver<'_> {
     }
 
     async fn wait(&mut self) -> Result<(), EngineError> {
+        let expiry = self.run.rollout.next_expiry().map(|at| at.duration_since(self.world.clock.now()));
+        // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.
+        let expiry = expiry.map(|left| Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1));
         tokio::select! {
             // In this order, and not by chance: what a person wants goes before what hosts say.
             biased;
             signal = self.world.signals.next() => self.signal(signal),
             letter = self.world.inbox.next() => self.letter(letter),
             Some(done) = self.tasks.join_next() => self.task_ended(done),
+            () = tokio::time::sleep(expiry.unwrap_or_default()), if expiry.is_some() => self.time_is_up(),
         }
     }
 
@@ -324,6 +329,7 @@ impl Driver<'_> {
         self.prompts.remove(&slot);
         let input = self.keep_log(*input, &log)?;
         match self.input(input) {
+            Err(EngineError::Refused(Refusal::Expired)) => self.time_is_up(),
             // Somebody else was faster.
             Err(EngineError::Refused(Refusal::OutOfDate | Refusal::Decided { .. })) => Ok(()),
             other => other,
@@ -375,6 +381,13 @@ impl Driver<'_> {
             Err(other) => return Err(other),
         };
         self.world.inbox.answer(&letter.id, &reply);
+        Ok(())
+    }
+
+    /// Gates that nobody decided in time reject, where the plan says so.
+    fn time_is_up(&mut self) -> Result<(), EngineError> {
+        self.input(Input::Tick)?;
+        self.close_decided_prompts();
         Ok(())
     }
 

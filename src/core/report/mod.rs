@@ -12,8 +12,8 @@ pub use self::host::{host_result, standing};
 pub use self::plan::plan_document;
 pub use self::question::question;
 use super::document::{
-    DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp, Summary, Waiting,
-    WaitingFor,
+    ActionState, DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp, Summary,
+    Waiting, WaitingFor,
 };
 use super::event::PauseCause;
 use super::ids::{Digest, StageIx};
@@ -91,10 +91,11 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     let mut all = vec![Outcome::Complete];
     let mut touched = rollout.declined().then_some(Outcome::Refused);
     let hosts = (0..).map(StageIx).zip(&rollout.settings().stages).flat_map(|(_, stage)| &stage.hosts);
-    let mut kept = false;
+    let (mut kept, mut left_out) = (false, false);
     for host in hosts {
         let standing = standing(rollout, *host);
         kept |= standing.is_patched();
+        left_out |= standing.state == ActionState::Skipped;
         match standing.outcome() {
             Some(Outcome::Refused) => touched = Some(Outcome::Refused),
             Some(outcome) => all.push(outcome),
@@ -117,12 +118,17 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
             (Some(PauseCause::Gate | PauseCause::Confirmation), _) => Outcome::Paused,
         });
     }
-    Outcome::of_all(all)
+    match Outcome::of_all(all) {
+        // Nothing went wrong, and hosts were selected that the run never came to: a stage that they need has no hosts.
+        Outcome::Complete if left_out && kept => Outcome::Partial,
+        Outcome::Complete if left_out => Outcome::Refused,
+        outcome => outcome,
+    }
 }
 
 /// What an unfinished run waits for.
 fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
-    if rollout.is_finished() || outcome == Outcome::Running {
+    if rollout.is_finished() {
         return None;
     }
     let settings = rollout.settings();
@@ -145,6 +151,9 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
                 &gate.digest.hex()[..12]
             ),
         });
+    }
+    if outcome == Outcome::Running {
+        return None;
     }
     let stage = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.ended().is_none())?;
     Some(Waiting {

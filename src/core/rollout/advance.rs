@@ -35,8 +35,8 @@ impl Rollout {
     fn advance_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let run = &self.stages[ix.at()];
         match &run.phase {
-            Phase::Pending => self.open_stage(ix),
-            Phase::Resolving => self.next_step(ix).or_else(|| self.all_asked(ix)),
+            Phase::Pending => self.open_stage(ix, head),
+            Phase::Resolving => self.next_step(ix).or_else(|| self.all_asked(ix, head)),
             Phase::Resolved => self.before_first_change(ix, head),
             Phase::Rolling => self
                 .watch_failures(ix)
@@ -55,7 +55,7 @@ impl Rollout {
         }
     }
 
-    fn open_stage(&self, ix: StageIx) -> Option<Event> {
+    fn open_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let stage = &self.settings.stages[ix.at()];
         let end = |end| Some(Event::StageEnded { stage: ix, end });
         if stage.hosts.is_empty() {
@@ -63,7 +63,8 @@ impl Rollout {
         }
         let needs = || stage.needs.iter().map(|need| &self.stages[need.at()]);
         if needs().any(|need| need.ended().is_some() && !need.succeeded()) {
-            return end(StageEnd::NeedsUnmet);
+            let patched = self.has_patched(ix).then(|| self.after_last_wave(ix, head));
+            return patched.or_else(|| end(StageEnd::NeedsUnmet));
         }
         needs().all(StageRun::may_be_built_on).then_some(Event::StageOpened { stage: ix })
     }
@@ -88,7 +89,21 @@ impl Rollout {
         step.is_job().then(|| JobId::new(text).ok()).flatten()
     }
 
-    fn all_asked(&self, ix: StageIx) -> Option<Event> {
+    /// Whether hosts of the stage are patched and wait for a decision. No stage ends over them: they would stay, and
+    /// nobody would have said so.
+    fn has_patched(&self, ix: StageIx) -> bool {
+        self.any(ix, |place| place == Place::Patched)
+    }
+
+    /// The stage ends before its first change, or, where it was taken up again, after the last one.
+    fn stop_before_change(&self, ix: StageIx, end: StageEnd, head: Digest) -> Event {
+        if self.has_patched(ix) {
+            return self.after_last_wave(ix, head);
+        }
+        Event::ClosingStarted { stage: ix, end }
+    }
+
+    fn all_asked(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
         if !run.is_through() {
             return None;
@@ -100,7 +115,7 @@ impl Rollout {
         let too_many = stage.hosts.iter().filter(unreachable).count() > stage.max_unreachable.of(stage.hosts.len());
         let usable = self.any(ix, |place| !matches!(place, Place::Refused | Place::Waiting));
         if too_many || !usable {
-            return Some(Event::ClosingStarted { stage: ix, end: StageEnd::Refused });
+            return Some(self.stop_before_change(ix, StageEnd::Refused, head));
         }
         Some(Event::StageResolved { stage: ix })
     }
@@ -112,6 +127,9 @@ impl Rollout {
 
     fn before_first_change(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let stage = &self.settings.stages[ix.at()];
+        if !self.any(ix, |place| place == Place::Ready) {
+            return Some(self.after_last_wave(ix, head));
+        }
         for need in &stage.needs {
             let run = &self.stages[need.at()];
             if run.succeeded() {
@@ -123,12 +141,12 @@ impl Rollout {
                     Some(self.open_gate(*need, GateKind::After, head))
                 }
                 Phase::Idle => Some(Event::StageEnded { stage: *need, end: StageEnd::Current }),
-                Phase::Ended(_) => Some(Event::ClosingStarted { stage: ix, end: StageEnd::NeedsUnmet }),
+                Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
                 _ => None,
             };
         }
         if self.declined {
-            return Some(Event::ClosingStarted { stage: ix, end: StageEnd::Declined });
+            return Some(self.stop_before_change(ix, StageEnd::Declined, head));
         }
         if !self.confirmed {
             return (!self.confirming).then_some(Event::Confirming);
@@ -174,7 +192,7 @@ impl Rollout {
         let stage = &self.settings.stages[ix.at()];
         let close = |end| Event::ClosingStarted { stage: ix, end };
         let gate = stage.approval.as_ref().is_some_and(|rules| matches!(rules.when, When::After | When::Both));
-        if self.any(ix, |place| place == Place::Patched) {
+        if self.has_patched(ix) {
             return if gate { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Approved) };
         }
         if matches!(self.settings.kind, RunKind::Rollback { .. }) {
@@ -196,13 +214,10 @@ impl Rollout {
         let close = |end| Some(Event::ClosingStarted { stage: ix, end });
         match (gate.kind, verdict) {
             (GateKind::Before, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
-            (GateKind::Before, _) => close(StageEnd::Rejected),
             (GateKind::After, Verdict::Approved) if run.exceeded => close(StageEnd::Failed),
             (GateKind::After, Verdict::Approved) => close(StageEnd::Approved),
-            (GateKind::After, _) if self.any(ix, |place| place == Place::Patched) => {
-                Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected })
-            }
-            (GateKind::After, _) => close(StageEnd::Rejected),
+            (_, _) if self.has_patched(ix) => Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected }),
+            (_, _) => close(StageEnd::Rejected),
         }
     }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::document::{How, Verdict};
-use super::super::event::{Decision, Event, Input, PauseCause, StageEnd, Step};
+use super::super::event::{Decision, Event, GateKind, Input, PauseCause, StageEnd, Step};
 use super::super::findings::StepResult;
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
@@ -42,6 +42,9 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// Nobody decided while the gate waited, and the plan says that this rejects.
+    #[error("the gate's time is up, and the plan says on_timeout = \"reject\": it is rejected when the run goes on")]
+    Expired,
     /// A decision needs a reason.
     #[error("a reason must be given")]
     NoReason,
@@ -68,9 +71,9 @@ impl Rollout {
                 Ok(vec![if yes { Event::Confirmed { by } } else { Event::Declined { by } }])
             }
             Input::Confirm { .. } => Err(Refusal::OutOfDate),
-            Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision),
+            Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision, now),
             Input::Leave { why } => Ok(vec![Event::Paused { why }]),
-            Input::Retry => self.retry(),
+            Input::Retry => self.retry(now),
             Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
             Input::Signal(_) => Err(Refusal::OutOfDate),
             Input::Tick => Ok(self.expired(now)),
@@ -82,17 +85,31 @@ impl Rollout {
         if confirmed && !self.confirmed {
             events.push(Event::Confirmed { by });
         }
-        for (stage, gate) in self.gates() {
-            let valid = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.valid);
-            if let (Some(valid), Some((decision, at))) = (valid, &gate.decided)
-                && decision.verdict == Verdict::Approved
-                && has_passed(*at, valid, now)
-            {
-                events.push(Event::ApprovalLapsed { stage });
-            }
-        }
+        let waiting =
+            |ix: StageIx| matches!(self.stages[ix.at()].phase, Phase::Pending | Phase::Resolving | Phase::Resolved);
+        let stages = (0..).map(StageIx).take(self.stages.len());
+        events.extend(
+            stages.filter(|ix| self.has_lapsed(*ix, waiting, now)).map(|stage| Event::ApprovalLapsed { stage }),
+        );
         events.extend(self.expired(now));
         events
+    }
+
+    /// Whether the stage's approval is too old to be used now, and somebody would use it: the stage itself, or one that
+    /// waits to begin on it.
+    fn has_lapsed(&self, ix: StageIx, waiting: impl Fn(StageIx) -> bool, now: Timestamp) -> bool {
+        let Some(rules) = self.settings.stages[ix.at()].approval.as_ref() else { return false };
+        let Some(gate) = &self.stages[ix.at()].gate else { return false };
+        let Some((decision, at)) = &gate.decided else { return false };
+        let stages = (0..).map(StageIx).zip(&self.settings.stages);
+        let used = match self.stages[ix.at()].phase {
+            Phase::Gate => true,
+            Phase::Ended(StageEnd::Approved) if gate.kind == GateKind::After => {
+                stages.filter(|(_, stage)| stage.needs.contains(&ix)).any(|(other, _)| waiting(other))
+            }
+            _ => false,
+        };
+        used && decision.verdict == Verdict::Approved && has_passed(*at, rules.valid, now)
     }
 
     fn gates(&self) -> impl Iterator<Item = (StageIx, &Gate)> {
@@ -109,8 +126,7 @@ impl Rollout {
     fn expired(&self, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
         for (stage, gate) in self.open_gates() {
-            let Some(rules) = self.settings.stages[stage.at()].approval.as_ref() else { continue };
-            if rules.on_timeout == OnTimeout::Reject && has_passed(gate.opened, rules.wait, now) {
+            if self.expires(stage, gate).is_some_and(|at| now > at) {
                 let by = Person { name: "patchctl".into(), source: "policy".into() };
                 let reason = "nobody decided in time, and the plan says on_timeout = \"reject\"".into();
                 let decision = Decision { verdict: Verdict::Expired, by, reason, how: How::Policy };
@@ -118,6 +134,19 @@ impl Rollout {
             }
         }
         events
+    }
+
+    /// After which moment a gate that nobody has decided rejects, where the plan says so.
+    fn expires(&self, stage: StageIx, gate: &Gate) -> Option<Timestamp> {
+        let rules = self.settings.stages[stage.at()].approval.as_ref()?;
+        let wait = SignedDuration::try_from(rules.wait).unwrap_or(SignedDuration::MAX);
+        let at = gate.opened.checked_add(wait).ok()?;
+        (rules.on_timeout == OnTimeout::Reject).then_some(at)
+    }
+
+    /// When the first of the open gates rejects because nobody decided.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.open_gates().filter_map(|(stage, gate)| self.expires(stage, gate)).min()
     }
 
     fn step_result(
@@ -151,6 +180,7 @@ impl Rollout {
         stage: Option<StageIx>,
         digest: Option<String>,
         decision: Decision,
+        now: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         if self.finished {
             return Err(Refusal::Finished);
@@ -165,6 +195,9 @@ impl Rollout {
                 verdict: if first.verdict == Verdict::Approved { "approved" } else { "rejected" },
                 reason: first.reason.clone(),
             });
+        }
+        if self.expires(stage, gate).is_some_and(|at| now > at) {
+            return Err(Refusal::Expired);
         }
         if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
             return Err(Refusal::OtherDigest { open: gate.digest, given });
@@ -194,11 +227,14 @@ impl Rollout {
         }
     }
 
-    fn retry(&self) -> Result<Vec<Event>, Refusal> {
+    fn retry(&self, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let mut hosts = Vec::new();
         for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
             let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
-            if !redo && !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
+            // A rejection is final, also one that was recorded and has not been carried out yet.
+            let decided = run.phase == Phase::Gate && run.open_gate().is_none();
+            let rejected = run.phase == Phase::Ended(StageEnd::Rejected);
+            if rejected || decided || !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
                 continue;
             }
             hosts.extend(stage.hosts.iter().filter(|host| {
@@ -206,7 +242,16 @@ impl Rollout {
                 at.may_retry() || (redo && matches!(at.place, Place::Ready | Place::Waiting | Place::Restored))
             }));
         }
-        if hosts.is_empty() { Err(Refusal::NothingToRetry) } else { Ok(vec![Event::Retried { hosts }]) }
+        if hosts.is_empty() {
+            return Err(Refusal::NothingToRetry);
+        }
+        let again = |ix: StageIx| hosts.iter().any(|host| self.stage_of(*host) == ix);
+        let begins = |ix: StageIx| again(ix) || self.stages[ix.at()].phase == Phase::Ended(StageEnd::NeedsUnmet);
+        let stages = (0..).map(StageIx).take(self.stages.len());
+        let lapsed = stages.filter(|ix| !again(*ix) && self.has_lapsed(*ix, begins, now));
+        let events =
+            lapsed.map(|stage| Event::ApprovalLapsed { stage }).chain([Event::Retried { hosts: hosts.clone() }]);
+        Ok(events.collect())
     }
 
     /// Whether a gate at which the run waits was decided, or its time is up.

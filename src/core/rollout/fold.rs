@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::{Effect, Misfit, Rollout, Slot};
 use crate::core::event::{Event, StageEnd, Step, UndoCause};
-use crate::core::findings::{Resolution, StepResult};
+use crate::core::findings::{Fate, Resolution, StepResult};
 use crate::core::host::{Activity, Place};
 use crate::core::ids::{HostIx, JobId, StageIx};
+use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::RunKind;
 use crate::core::stage::{Gate, Phase, StageRun};
 
@@ -69,15 +70,18 @@ impl Rollout {
     fn stage_event(&mut self, event: &Event, at: Timestamp) -> Result<(), Misfit> {
         match event {
             Event::StageOpened { stage } => {
-                let hosts = self.settings.stages.get(stage.at()).ok_or(Misfit("no such stage"))?.hosts.clone();
+                let hosts = &self.settings.stages.get(stage.at()).ok_or(Misfit("no such stage"))?.hosts;
+                let waiting = |host: &HostIx| self.host(*host).place == Place::Waiting;
+                let hosts: VecDeque<HostIx> = hosts.iter().copied().filter(waiting).collect();
                 self.pins = Arc::new(self.proved());
                 let run = self.stage_mut(*stage)?;
                 run.opened = Some(at);
                 run.phase = Phase::Resolving;
-                run.queue = hosts.into();
+                run.queue = hosts;
             }
             Event::StageResolved { stage } => {
-                let busy = self.settings.stages[stage.at()].hosts.iter().any(|h| self.host(*h).place == Place::Ready);
+                // A stage that was taken up again may have patched hosts that wait for their gate.
+                let busy = self.any(*stage, |place| matches!(place, Place::Ready | Place::Patched));
                 self.stage_mut(*stage)?.phase = if busy { Phase::Resolved } else { Phase::Idle };
             }
             Event::WaveStarted { stage, wave, hosts } => {
@@ -111,6 +115,7 @@ impl Rollout {
                 let run = self.stage_mut(*stage)?;
                 let gate = run.gate.as_mut().ok_or(Misfit("no gate to lapse"))?;
                 gate.decided = None;
+                run.phase = Phase::Gate;
                 let ask = Effect::Ask { stage: *stage, gate: gate.kind, digest: gate.digest };
                 self.begin(ask);
             }
@@ -183,8 +188,10 @@ impl Rollout {
         if let StepResult::Resolved(resolution) = result {
             self.host_resolved(host, resolution)?;
         }
-        if let (Step::Forget, StepResult::Failed { problem, .. }) = (step, result) {
-            self.notes.push(problem.clone());
+        match (step, result) {
+            (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(problem.clone()),
+            (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
+            _ => {}
         }
         let stage = &mut self.stages[self.stage_of[host.at()].at()];
         stage.failed += usize::from(newly_failed);
@@ -197,6 +204,11 @@ impl Rollout {
         Ok(())
     }
 
+    fn claim_stays(&self, host: HostIx) -> Problem {
+        let message = "the stash's job may still run there, so the run's claim stays on the host";
+        Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).during(Step::Stash.as_str())
+    }
+
     fn host_resolved(&mut self, host: HostIx, found: &Resolution) -> Result<(), Misfit> {
         let ops = self.transactions.get(&found.transaction).ok_or(Misfit("an unknown transaction"))?;
         let identity = found.identity.host_key.clone().zip(found.identity.machine_id.clone());
@@ -204,6 +216,12 @@ impl Rollout {
         let refusal = self.same_machine(host, first).or_else(|| self.refusal(host, found, ops));
         let has_work = !ops.is_empty() || matches!(self.settings.kind, RunKind::Rollback { .. });
         self.hosts[host.at()].resolved(has_work, refusal);
+        // Which of two names answered first is chance: while nothing is begun there, the first is refused too.
+        let undecided = self.stages[self.stage_of(first).at()].phase == Phase::Resolving;
+        if first != host && undecided && matches!(self.hosts[first.at()].place, Place::Ready | Place::Current) {
+            let refusal = self.same_machine(first, host);
+            self.hosts[first.at()].resolved(true, refusal);
+        }
         Ok(())
     }
 
@@ -217,21 +235,34 @@ impl Rollout {
             self.hosts[host.at()].retry();
             by_stage.entry(stage).or_default().push_back(*host);
         }
-        for (stage, queue) in by_stage {
-            let run = self.stage_mut(stage)?;
-            run.phase = Phase::Resolving;
-            run.queue = queue;
-            run.wave = 0;
-            run.exceeded = false;
-            self.open.remove(&Slot::Gate(stage));
-        }
-        self.declined = false;
-        for run in &mut self.stages {
-            if run.phase == Phase::Ended(StageEnd::NeedsUnmet) {
-                run.phase = Phase::Pending;
+        (self.declined, self.finished) = (false, false);
+        for stage in (0..).map(StageIx).take(self.stages.len()) {
+            if self.stages[stage.at()].phase == Phase::Ended(StageEnd::NeedsUnmet) {
+                self.stage_again(stage, None);
+            } else if let Some(queue) = by_stage.remove(&stage) {
+                self.stage_again(stage, Some(queue));
             }
         }
-        self.finished = false;
         Ok(())
+    }
+
+    /// A stage begins again, with these hosts. One that did not come to its turn, or whose needs begin again too, waits
+    /// for them and asks its hosts then: what they prove may be something else now.
+    fn stage_again(&mut self, stage: StageIx, queue: Option<VecDeque<HostIx>>) {
+        let built = self.settings.stages[stage.at()].needs.iter().all(|need| self.stages[need.at()].may_be_built_on());
+        let queue = queue.filter(|_| built);
+        if queue.is_some() {
+            self.pins = Arc::new(self.proved());
+        } else {
+            for host in self.settings.stages[stage.at()].hosts.clone() {
+                if self.hosts[host.at()].place == Place::Ready {
+                    self.hosts[host.at()].retry();
+                }
+            }
+        }
+        let run = &mut self.stages[stage.at()];
+        run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
+        (run.queue, run.wave, run.exceeded) = (queue.unwrap_or_default(), 0, false);
+        self.open.remove(&Slot::Gate(stage));
     }
 }

@@ -319,11 +319,22 @@ impl Listener for HostListener {
         if let Some(phase) = text.strip_prefix("phase\t") {
             self.display.show(&View::HostLog { host: self.host.clone(), line: phase.to_owned() });
         }
+        // That may take minutes, and only a person can do anything about it.
+        if let Some([file, pid, command]) = text.strip_prefix("lock\t").and_then(fields) {
+            self.notice(&format!("waits for process {pid} ({command}), which holds {file}"));
+        }
     }
 
     fn notice(&self, text: &str) {
         self.display.show(&View::Notice { host: self.host.clone(), text: text.to_owned() });
     }
+}
+
+/// The three fields of a record.
+fn fields(text: &str) -> Option<[&str; 3]> {
+    let mut fields = text.split('\t');
+    let three = [fields.next()?, fields.next()?, fields.next()?];
+    fields.next().is_none().then_some(three)
 }
 
 /// The playbook's steps of a scheduled step.

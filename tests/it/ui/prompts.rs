@@ -100,7 +100,7 @@ fn command(ask: &str) -> Command {
 fn ask(ask: &str) -> OsSession {
     let mut session = Session::spawn(command(ask)).unwrap();
     session.get_process_mut().set_window_size(80, 50).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
     session
 }
 
@@ -205,7 +205,7 @@ fn progress_hides_what_is_typed_and_makes_room_for_the_prompt() {
     command.env("UI_LIVE", "1");
     let mut session = Session::spawn(command).unwrap();
     session.get_process_mut().set_window_size(100, 50).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
     session.expect("300 hosts").unwrap();
     session.expect(MENU).unwrap();
     session.send(CTRL_C).unwrap();

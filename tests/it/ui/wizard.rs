@@ -27,7 +27,7 @@ fn command(folder: &Path) -> Command {
 fn at_terminal(folder: &Path) -> OsSession {
     let mut session = Session::spawn(command(folder)).unwrap();
     session.get_process_mut().set_window_size(100, 40).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
     session
 }
 

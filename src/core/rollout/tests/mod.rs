@@ -7,8 +7,9 @@ use self::world::{Does, World, person, settings, upgrade};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
 use crate::core::event::{Decision, Input, Step};
 use crate::core::findings::Fate;
+use crate::core::ids::HostIx;
 use crate::core::problem::ErrorKind;
-use crate::core::rollout::Refusal;
+use crate::core::rollout::{Effect, Refusal};
 use crate::core::settings::{Amount, OnTimeout, Scope};
 
 const PATCHED: (ActionPerformed, ActionState, StateReason) =
@@ -230,6 +231,113 @@ fn an_undecided_gate_rejects_only_where_the_plan_says_so() {
         world.drive();
         assert_eq!(world.outcome(), outcome);
     }
+}
+
+#[test]
+fn an_expired_gate_takes_no_approval() {
+    let mut plan = settings();
+    if let Some(approval) = &mut plan.stages[0].approval {
+        approval.on_timeout = OnTimeout::Reject;
+    }
+    let mut world = World::new(plan);
+    world.drive();
+    world.now = world.rollout.next_expiry().unwrap();
+    let decision = Decision { verdict: Verdict::Approved, by: person("late"), reason: "ok".into(), how: How::Command };
+    let approve = || Input::Decide { stage: None, digest: None, decision: decision.clone() };
+    assert!(world.rollout.decide(approve(), world.now).is_ok(), "the last moment is in time");
+    world.now = world.now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap();
+    assert_eq!(world.take(approve()), Err(Refusal::Expired));
+    world.drive();
+    assert_eq!(world.outcome(), Outcome::Rejected);
+}
+
+#[test]
+fn a_retry_at_a_gate_keeps_nothing_that_nobody_approved() {
+    let locked = [Does::Fails(ErrorKind::Locked, Fate::Unchanged)];
+    let mut world = World::new(settings()).host(0, Step::Resolve, &[locked.clone(), locked].concat());
+    world.drive();
+    assert_eq!(world.stage_state(0), StageState::Waiting, "host 1 is patched");
+    world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+    world.take(Input::Retry).unwrap();
+    world.go_on();
+    assert_eq!(world.outcome(), Outcome::Paused);
+    assert_eq!(world.stands(1), (ActionPerformed::Patch, ActionState::Success, StateReason::Waiting));
+}
+
+#[test]
+fn a_retry_does_not_take_a_rejection_back() {
+    let locked = [Does::Fails(ErrorKind::Locked, Fate::Unchanged)];
+    let mut world = World::new(settings()).gate(0, Verdict::Rejected, "no").host(0, Step::Resolve, &locked);
+    world.drive();
+    assert_eq!(world.outcome(), Outcome::Rejected);
+    assert_eq!(world.take(Input::Retry), Err(Refusal::NothingToRetry));
+}
+
+#[test]
+fn a_stage_that_waited_in_vain_begins_anew_when_its_needs_do() {
+    let current = [Does::Resolves(Vec::new())];
+    let offline = [Does::Fails(ErrorKind::Unreachable, Fate::Unchanged)];
+    let mut plan = settings();
+    plan.stages[0].max_unreachable = Amount::Count(1);
+    plan.stages[0].approval = None;
+    plan.stages[1].rollback_scope = Scope::Run;
+    let mut world = World::new(plan)
+        .host(0, Step::Resolve, &offline)
+        .host(1, Step::Resolve, &current)
+        .gate(1, Verdict::Approved, "fine")
+        .host(2, Step::Resolve, &offline);
+    world.drive();
+    world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+    world.take(Input::Retry).unwrap();
+    world.go_on();
+    assert_eq!(world.outcome(), Outcome::Complete);
+    let proof = world.touched.iter().rposition(|t| *t == (0, Step::Forget));
+    let asked = world.touched.iter().rposition(|t| *t == (2, Step::Resolve));
+    assert!(proof < asked, "what is proved is known before its hosts are asked");
+}
+
+#[test]
+fn nothing_begins_beside_a_job_that_may_still_run() {
+    let silent = [Does::Fails(ErrorKind::Timeout, Fate::Lost)];
+    let mut world = World::new(settings()).host(0, Step::Stash, &silent).gate(0, Verdict::Rejected, "no");
+    world.drive();
+    assert!(!world.touched.contains(&(0, Step::Forget)), "its claim keeps other runs away");
+    assert_eq!(world.rollout.notes().len(), 1, "and somebody is told");
+    assert!(!world.rollout.host(HostIx(0)).may_retry());
+}
+
+#[test]
+fn hosts_that_the_run_never_came_to_are_not_complete() {
+    let mut plan = settings();
+    plan.stages[0].hosts.clear();
+    let mut world = World::new(plan);
+    world.drive();
+    assert_eq!(world.stands(2).1, ActionState::Skipped);
+    assert_eq!(world.outcome(), Outcome::Refused);
+}
+
+#[test]
+fn an_old_approval_does_not_begin_the_next_stage() {
+    let mut world = World::new(settings()).gate(0, Verdict::Approved, "fine").gate(1, Verdict::Approved, "fine");
+    world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+    // Stopped between the approval of the first stage and the first change of the second.
+    for _ in 0..10_000 {
+        while let Some(event) = world.rollout.advance(world.head.digest) {
+            world.commit(&[event]);
+        }
+        let Some(effect) = world.rollout.next_effect() else { break };
+        if matches!(effect, Effect::Step { host: HostIx(2), .. }) {
+            break;
+        }
+        world.carry_out(&effect);
+    }
+    world.take(Input::Signal("SIGINT".into())).unwrap();
+    world.now = world.now.checked_add(jiff::SignedDuration::from_hours(8 * 24)).unwrap();
+    world.gates.clear();
+    world.rollout.hand_out_again();
+    world.drive();
+    assert_eq!(world.stage_state(0), StageState::Waiting);
+    assert!((2..6).all(|host| !world.changed(host)));
 }
 
 #[test]
