@@ -39,7 +39,7 @@ fn the_wizard_writes_a_plan_that_is_valid() {
     session.send("\r").unwrap();
     session.expect("patch first").unwrap();
     session.send("nowhere\r").unwrap();
-    session.expect("nowhere").unwrap();
+    session.expect("the pattern").unwrap();
     session.expect("patch first").unwrap();
     session.send("\r").unwrap();
     session.expect("1 host: a").unwrap();
