@@ -142,6 +142,8 @@ impl Wiring for App {
         let options = SshOptions {
             known_hosts: reach.known_hosts.clone(),
             accept_new: reach.accept_new_host_keys,
+            user: reach.contact.user.clone(),
+            private_keys: reach.contact.private_key.iter().cloned().collect(),
             agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
             ..SshOptions::default()
         };

@@ -58,7 +58,7 @@ rollback_remember() {
 # The newest other run that changed one of the packages in conflict, if it was one of ours. Run IDs sort by their time.
 rollback_newer_run() {
     for rollback_other in "${STASH%/*}"/*; do
-        [ "$rollback_other" != "$STASH" ] && [ -e "$rollback_other/begun" ] || continue
+        if [ "$rollback_other" = "$STASH" ] || [ ! -e "$rollback_other/begun" ]; then continue; fi
         awk -F '\t' 'FILENAME == ARGV[1] { ours[$2] = 1; next } $2 in ours { found = 1 } END { exit !found }' \
             "$WORK/conflicts" "$rollback_other/baseline/transaction" 2>/dev/null || continue
         printf '%s\n' "${rollback_other##*/}"

@@ -7,6 +7,15 @@ use crate::cli::{Contact, DemoArgs, Drive, OnGate};
 use crate::core::ids::StageName;
 
 pub(super) async fn demo(context: &Context<'_>, args: DemoArgs) -> Ended {
+    if context.global.limit.is_some() || !context.global.inventory.is_empty() {
+        return Err(CommandError::invalid("the demo has its own inventory", "leave -i and -l out"));
+    }
+    if let Some(host) = args.fail.as_ref().map(crate::core::ids::HostName::as_str)
+        && !crate::commands::DEMO_HOSTS.contains(&host)
+    {
+        let hint = format!("it has {}", crate::commands::DEMO_HOSTS.join(", "));
+        return Err(CommandError::invalid(format!("the demo has no host {host}"), hint));
+    }
     let fleet = context.wiring.demo(args.fail.as_ref().map(crate::core::ids::HostName::as_str)).await?;
     let asks = context.wiring.is_interactive();
     if asks && !context.global.quiet {

@@ -41,9 +41,11 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
         context.print(&document, |look| crate::ui::plan::plan(look, &document))?;
         return Ok(super::plan::exit_code(&document));
     }
+    let wishes = Wishes { drive: args.drive, reach, ..Wishes::default() };
+    drive::check(&settings, &wishes)?;
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
     let (loaded, held) = drive::begin(context, runs.as_ref(), settings, &playbooks, &plan)?;
-    drive::drive(context, loaded, held, Wishes { drive: args.drive, reach, ..Wishes::default() }).await
+    drive::drive(context, loaded, held, wishes).await
 }
 
 /// The settings of the run that undoes: the hosts that kept the patch, stage by stage, the last stage first.

@@ -11,7 +11,6 @@ use crate::core::findings::{Fate, Resolution, StepResult};
 use crate::core::host::{Activity, Place};
 use crate::core::ids::{HostIx, JobId, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::RunKind;
 use crate::core::stage::{Gate, Phase, StageRun};
 
 impl Rollout {
@@ -216,7 +215,7 @@ impl Rollout {
         let identity = found.identity.host_key.clone().zip(found.identity.machine_id.clone());
         let first = identity.map_or(host, |machine| *self.machines.entry(machine).or_insert(host));
         let refusal = self.same_machine(host, first).or_else(|| self.refusal(host, found, ops));
-        let has_work = !ops.is_empty() || matches!(self.settings.kind, RunKind::Rollback { .. });
+        let has_work = !ops.is_empty();
         self.hosts[host.at()].resolved(has_work, refusal);
         // Which of two names answered first is chance: while nothing is begun there, the first is refused too.
         let undecided = self.stages[self.stage_of(first).at()].phase == Phase::Resolving;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Task;
+use crate::core::event::Step;
 use crate::core::ids::Digest;
 use crate::core::packages::{Package, PackageOp, PackageRequest, Version};
 use crate::core::settings::{RunKind, Select};
@@ -42,6 +43,7 @@ impl Task {
         let patch = &settings.patch;
         let stage = self.stage();
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
+        let undoes = matches!(settings.kind, RunKind::Rollback { .. });
         let run = match &settings.kind {
             RunKind::Run => &settings.run,
             // The stash to go back to is the one of the run that is undone.
@@ -57,7 +59,7 @@ impl Task {
             ("INSTALL", flag(patch.install)),
             ("ALLOW_REMOVALS", flag(patch.allow_removals)),
             ("REFRESH", flag(self.context.refresh)),
-            ("WANT_INSTALLED", flag(self.proof)),
+            ("WANT_INSTALLED", flag(self.proof || (undoes && self.step == Step::Resolve))),
             ("LOCK_TIMEOUT", lock_timeout),
             ("RESTART", stage.restart.as_str().into()),
         ]

@@ -42,6 +42,8 @@ pub struct StepContext {
     pub refresh: bool,
     /// Another run's claim is no obstacle.
     pub force: bool,
+    /// Room for steps at the same time, where the caller limits it.
+    pub room: Option<tokio::sync::Semaphore>,
 }
 
 /// A step, ready to run: it holds all that it needs of the run's state.
@@ -101,6 +103,12 @@ impl Ended {
 
 impl Task {
     pub(super) async fn run(self) -> (Input, Vec<u8>) {
+        let context = Arc::clone(&self.context);
+        let _place = match &context.room {
+            // It is never closed.
+            Some(room) => room.acquire().await.ok(),
+            None => None,
+        };
         let ended = match (self.step, &self.job) {
             (Step::Resolve, _) | (_, None) => self.resolve().await,
             (_, Some(job)) => self.job(job.clone()).await,
@@ -230,7 +238,10 @@ impl Task {
         };
         let ops = match &self.context.settings.kind {
             RunKind::Run => sorted(records.ops),
-            RunKind::Rollback { undo, .. } => undo.get(&self.settings().name).cloned().unwrap_or_default(),
+            RunKind::Rollback { undo, .. } => {
+                let ops = undo.get(&self.settings().name).cloned().unwrap_or_default();
+                still_to_undo(ops, &records.installed)
+            }
         };
         if let Some(problem) = self.not_approved(&ops) {
             return Ended::failed(problem, Fate::Unchanged, StepReport::default(), log);
@@ -351,6 +362,17 @@ fn steps_of(step: Step) -> &'static [StepName] {
 
 fn known(playbook: &Playbook, steps: &[StepName]) -> Vec<StepName> {
     steps.iter().copied().filter(|step| playbook.steps.contains_key(step)).collect()
+}
+
+/// Of what would be undone, what is not undone already. What is at neither version stays in: the host says why it is
+/// left alone.
+fn still_to_undo(ops: Vec<PackageOp>, installed: &[Package]) -> Vec<PackageOp> {
+    let now = |op: &PackageOp| {
+        let here = installed.iter().find(|package| package.name == op.name && package.arch == op.arch);
+        here.and_then(|package| package.version.clone())
+    };
+    // A host that lists nothing has not said what it has.
+    ops.into_iter().filter(|op| installed.is_empty() || now(op) != op.to).collect()
 }
 
 /// The digest under which a list is interned.

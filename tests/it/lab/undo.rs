@@ -61,7 +61,6 @@ fn a_part_of_a_run_is_undone() {
 }
 
 #[test]
-#[ignore = "not yet so: it counts as degraded, and the stages after it are not taken back"]
 fn what_somebody_else_has_changed_since_is_left_alone() {
     let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
     bench.plan("packages = [\"lab-plain\"]");

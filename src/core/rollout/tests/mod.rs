@@ -110,7 +110,7 @@ fn an_unreachable_host_refuses_its_stage_before_anything_is_changed() {
     // Once it answers, the rest follows.
     world.gates.insert(1, (Verdict::Approved, "now"));
     world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
-    world.take(Input::Retry).unwrap();
+    world.take(Input::Retry { only: None }).unwrap();
     world.go_on();
     assert_eq!(world.outcome(), Outcome::Complete);
 }
@@ -258,7 +258,7 @@ fn a_retry_at_a_gate_keeps_nothing_that_nobody_approved() {
     world.drive();
     assert_eq!(world.stage_state(0), StageState::Waiting, "host 1 is patched");
     world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
-    world.take(Input::Retry).unwrap();
+    world.take(Input::Retry { only: None }).unwrap();
     world.go_on();
     assert_eq!(world.outcome(), Outcome::Paused);
     assert_eq!(world.stands(1), (ActionPerformed::Patch, ActionState::Success, StateReason::Waiting));
@@ -270,7 +270,7 @@ fn a_retry_does_not_take_a_rejection_back() {
     let mut world = World::new(settings()).gate(0, Verdict::Rejected, "no").host(0, Step::Resolve, &locked);
     world.drive();
     assert_eq!(world.outcome(), Outcome::Rejected);
-    assert_eq!(world.take(Input::Retry), Err(Refusal::NothingToRetry));
+    assert_eq!(world.take(Input::Retry { only: None }), Err(Refusal::NothingToRetry));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_stage_that_waited_in_vain_begins_anew_when_its_needs_do() {
         .host(2, Step::Resolve, &offline);
     world.drive();
     world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
-    world.take(Input::Retry).unwrap();
+    world.take(Input::Retry { only: None }).unwrap();
     world.go_on();
     assert_eq!(world.outcome(), Outcome::Complete);
     let proof = world.touched.iter().rposition(|t| *t == (0, Step::Forget));
