@@ -186,7 +186,7 @@ impl HostRun {
         self.problem = Some(problem.clone());
         self.place = match (step, fate) {
             // Neither asking nor stashing changes a package, whatever became of the connection.
-            (Step::Resolve | Step::Stash, _) | (Step::Apply, Fate::Unchanged) => Place::Refused,
+            (Step::Resolve | Step::Stash, _) | (Step::Apply | Step::Rollback, Fate::Unchanged) => Place::Refused,
             (_, Fate::Lost) => Place::Lost,
             (_, Fate::Unchanged | Fate::Changed) => Place::MustUndo,
         };
@@ -207,6 +207,11 @@ impl HostRun {
     }
 
     fn undo_failed(&mut self, problem: &Problem, fate: Fate, report: &StepReport) {
+        if (self.place, fate) == (Place::Ready, Fate::Unchanged) {
+            // The run that undoes another did not come to begin here.
+            self.stopped(Step::Rollback, problem, fate, report);
+            return;
+        }
         self.undo_problem = Some(problem.clone());
         self.undone = Some(Box::new(report.clone()));
         // A run that undoes another one, and finds that somebody else has been there since: it is left alone, and as it is.

@@ -163,7 +163,11 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         now,
     )?;
     if options.retry {
-        run.take(Input::Retry { only: options.only.clone() }, now)?;
+        match run.take(Input::Retry { only: options.only.clone() }, now) {
+            // A gate whose time was up took the only reason with it; the run goes on all the same.
+            Err(EngineError::Refused(Refusal::NothingToRetry)) => {}
+            other => other?,
+        }
     }
     let context = Arc::new(StepContext {
         settings: Arc::clone(run.rollout.settings()),

@@ -30,6 +30,7 @@ pub(crate) struct StageBook {
     before_ok: Option<Timestamp>,
     after_ok: Option<Timestamp>,
     began: bool,
+    closed: Option<Timestamp>,
     exceeded: bool,
     failed: BTreeSet<HostIx>,
     busy: BTreeSet<HostIx>,
@@ -111,7 +112,9 @@ impl Ledger {
             Event::Draining { .. } => self.draining = true,
             Event::Paused { .. } => self.paused = true,
             Event::Finished => self.over(),
-            Event::StepStarted { host, step, job } => self.started(*host, *step, job.as_ref().map(|job| job.as_str())),
+            Event::StepStarted { host, step, job } => {
+                self.started(*host, *step, job.as_ref().map(patchctl::core::ids::JobId::as_str))
+            }
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
             Event::Retried { hosts } => self.retried(hosts),
             Event::GateOpened { stage, gate, digest } => {
@@ -134,7 +137,7 @@ impl Ledger {
             Event::ClosingStarted { stage, .. } => self.kept(*stage),
             Event::StageEnded { stage, end } => {
                 self.kept(*stage);
-                self.book(*stage).end = Some(*end);
+                (self.book(*stage).end, self.book(*stage).closed) = (Some(*end), Some(at));
             }
             _ => {}
         }
@@ -209,8 +212,9 @@ impl Ledger {
         for need in self.settings.stages[ix.at()].needs.clone() {
             let Some(rules) = self.settings.stages[need.at()].approval.clone() else { continue };
             let Some(given) = self.book(need).after_ok else { continue };
-            // While a process lives its own approvals do not grow old.
-            let old = self.driven.is_some_and(|driven| older(given, rules.valid, driven));
+            // While a process lives its own approvals do not grow old, nor while a stage is being closed.
+            let closed_before = self.stages[need.at()].closed < self.driven;
+            let old = closed_before && self.driven.is_some_and(|driven| older(given, rules.valid, driven));
             self.must(!(first && old), 1, || format!("{ix:?} begins on an approval of {need:?} that is too old"));
         }
     }

@@ -282,8 +282,8 @@ async fn run_to_its_end(shared: &Shared, given: &Arc<Settings>) -> Option<Rollou
             return Some(run.rollout);
         }
         retries += u32::from(again);
-        commands(shared, run);
-        one_session(shared, given, again).await;
+        let run = commands(shared, run);
+        one_session(shared, given, run, again).await;
         if !shared.lock().wrong.is_empty() {
             return None;
         }
@@ -332,7 +332,7 @@ fn take_up(shared: &Shared, given: &Arc<Settings>) -> Option<Run> {
 }
 
 /// Letters that found no process: `approve` and `reject` record them themselves.
-fn commands(shared: &Shared, mut run: Run) {
+fn commands(shared: &Shared, mut run: Run) -> Run {
     let letters: Vec<_> = {
         let mut world = shared.lock();
         let now = world.now();
@@ -362,10 +362,11 @@ fn commands(shared: &Shared, mut run: Run) {
             shared.lock().replied(&letter.id, &reply);
         }
     }
+    run.rollout.hand_out_again();
+    run
 }
 
-async fn one_session(shared: &Shared, given: &Arc<Settings>, retry: bool) {
-    let Some(mut run) = take_up(shared, given) else { return };
+async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, retry: bool) {
     let before = report::outcome(&run.rollout, Driven::No);
     let (death, options) = {
         let mut world = shared.lock();

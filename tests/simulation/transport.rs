@@ -372,13 +372,21 @@ impl World {
             self.fault("garbage from a reading step");
             records.insert_str(0, "\u{7}\u{1b}]0;x\n");
         }
+        let rate = self.faults.others / 15;
+        let (first, other) = (self.hosts[host.at()].claim.is_none(), self.chance(rate));
+        let target = &mut self.hosts[host.at()];
+        let claim = target.claim.as_ref().map(|run| claim_info(run));
+        if first && other {
+            target.claim = Some("01JD000000000000000000000Z".into());
+            self.fault("another run takes the host");
+        }
         let target = &self.hosts[host.at()];
         Ok(Output {
             records: records.into_bytes(),
             log: "gelesen\n".into(),
             code: Some(code),
             boot_id: Some(format!("boot-{}", target.boot)),
-            claim: target.claim.as_ref().map(|run| claim_info(run)),
+            claim,
             ..Output::default()
         })
     }

@@ -20,7 +20,11 @@ impl World {
         self.must(intended, 2, || format!("{id} begins on {host:?}; the disk knows {known:?} of it"));
         let target = &self.hosts[host.at()];
         let again = target.jobs.contains_key(id);
-        let beside = target.alive_beside(id).map(|(id, job)| format!("{id} ({:?})", job.turn));
+        // What takes a claim off changes no package, and may be late.
+        let beside = target
+            .alive_beside(id)
+            .filter(|(_, job)| job.step != "forget")
+            .map(|(id, job)| format!("{id} ({:?})", job.turn));
         let other = target.claim.clone().filter(|claim| *claim != job.claim.run.as_str());
         self.must(!again, 3, || format!("{id} runs a second time on {host:?}"));
         self.must(beside.is_none(), 12, || format!("{id} begins on {host:?} while {beside:?} may be alive"));
@@ -123,8 +127,10 @@ impl World {
         self.must(fits, 7, || {
             format!("{ix:?} is said to be {says:?} ({:?}); it had {start:?} and has {packages:?}", result.state_reason)
         });
-        let lists =
-            !host_is_stale(self, ix) || !result.services.stale.is_empty() || says != (Did::Patch, State::Success);
+        let lists = running
+            || !host_is_stale(self, ix)
+            || !result.services.stale.is_empty()
+            || says != (Did::Patch, State::Success);
         self.must(lists, 8, || format!("{ix:?} runs old code, and nobody says so"));
         let pending = matches!(result.state_reason, StateReason::Running | StateReason::Waiting);
         let known = !rollout.is_finished() || !pending;

@@ -110,18 +110,20 @@ impl StateDir {
         let file = File::open(&path).map_err(io_error(&path, "cannot be opened"))?;
         let mut reader = BufReader::new(file);
         let mut rollout = Rollout::new(Arc::clone(&frozen.settings));
-        let (mut head, mut line, mut torn) = (Head::EMPTY, String::new(), 0);
+        let (mut head, mut line, mut torn) = (Head::EMPTY, Vec::new(), 0);
         loop {
             line.clear();
-            let read = reader.read_line(&mut line).map_err(io_error(&path, "cannot be read"))?;
+            // Bytes: a write that was cut off may end in the middle of a character.
+            let read = reader.read_until(b'\n', &mut line).map_err(io_error(&path, "cannot be read"))?;
             if read == 0 {
                 break;
             }
-            let Some(text) = line.strip_suffix('\n') else {
+            let Some(text) = line.strip_suffix(b"\n") else {
                 torn = read as u64;
                 break;
             };
-            let record = head.read(text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
+            let text = String::from_utf8_lossy(text);
+            let record = head.read(&text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
             rollout
                 .apply(&record.event, record.at)
                 .map_err(|source| StateError::Misfit { path: path.clone(), source })?;

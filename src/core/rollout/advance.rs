@@ -43,7 +43,7 @@ impl Rollout {
                 .or_else(|| self.next_step(ix))
                 .or_else(|| run.is_through().then_some(Event::WaveEnded { stage: ix })),
             Phase::BetweenWaves if run.exceeded => self.undo_after_failure(ix, head),
-            Phase::BetweenWaves if self.needs_not_met(ix) => self.without_needs(ix, head),
+            Phase::BetweenWaves if self.needs_not_met(ix) => self.needs_first(ix, head),
             Phase::BetweenWaves => self.next_wave(ix).or_else(|| Some(self.after_last_wave(ix, head))),
             Phase::Gate => self.after_gate(ix),
             Phase::Undoing(cause) => {
@@ -95,10 +95,24 @@ impl Rollout {
         self.settings.stages[ix.at()].needs.iter().any(|need| !self.stages[need.at()].succeeded())
     }
 
-    fn without_needs(&self, ix: StageIx, head: Digest) -> Option<Event> {
-        let mut needs = self.settings.stages[ix.at()].needs.iter().map(|need| &self.stages[need.at()]);
-        let over = needs.any(|need| need.ended().is_some() && !need.succeeded());
-        over.then(|| self.stop_before_change(ix, StageEnd::NeedsUnmet, head))
+    /// What must happen to the stages that this one needs before it changes anything; none: it waits for them.
+    fn needs_first(&self, ix: StageIx, head: Digest) -> Option<Event> {
+        for need in &self.settings.stages[ix.at()].needs {
+            let run = &self.stages[need.at()];
+            if run.succeeded() {
+                continue;
+            }
+            return match run.phase {
+                // Nothing was changed there, but now something depends on it: somebody must say so.
+                Phase::Idle if self.settings.stages[need.at()].approval.is_some() => {
+                    Some(self.open_gate(*need, GateKind::After, head))
+                }
+                Phase::Idle => Some(Event::StageEnded { stage: *need, end: StageEnd::Current }),
+                Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
+                _ => None,
+            };
+        }
+        None
     }
 
     /// Whether hosts of the stage are patched and wait for a decision. No stage ends over them: they would stay, and
@@ -142,20 +156,8 @@ impl Rollout {
         if !self.any(ix, |place| place == Place::Ready) {
             return Some(self.after_last_wave(ix, head));
         }
-        for need in &stage.needs {
-            let run = &self.stages[need.at()];
-            if run.succeeded() {
-                continue;
-            }
-            return match run.phase {
-                // Nothing was changed there, but now something depends on it: somebody must say so.
-                Phase::Idle if self.settings.stages[need.at()].approval.is_some() => {
-                    Some(self.open_gate(*need, GateKind::After, head))
-                }
-                Phase::Idle => Some(Event::StageEnded { stage: *need, end: StageEnd::Current }),
-                Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
-                _ => None,
-            };
+        if self.needs_not_met(ix) {
+            return self.needs_first(ix, head);
         }
         if self.declined {
             return Some(self.stop_before_change(ix, StageEnd::Declined, head));

@@ -79,11 +79,15 @@ impl Rollout {
                 run.queue = hosts;
             }
             Event::StageResolved { stage } => {
+                self.stage_mut(*stage)?;
                 // A stage that was taken up again may have patched hosts that wait for their gate.
                 let busy = self.any(*stage, |place| matches!(place, Place::Ready | Place::Patched));
                 self.stage_mut(*stage)?.phase = if busy { Phase::Resolved } else { Phase::Idle };
             }
             Event::WaveStarted { stage, wave, hosts } => {
+                if hosts.iter().any(|host| host.at() >= self.hosts.len()) {
+                    return Err(Misfit("no such host"));
+                }
                 let run = self.stage_mut(*stage)?;
                 run.phase = Phase::Rolling;
                 run.wave = *wave;
@@ -131,6 +135,10 @@ impl Rollout {
     }
 
     fn undo_started(&mut self, stage: StageIx, cause: &UndoCause) -> Result<(), Misfit> {
+        self.stage_mut(stage)?;
+        if let UndoCause::FailedIn(other) = cause {
+            self.stage_mut(*other)?;
+        }
         let members = self.undo_candidates(stage, cause);
         for host in &members {
             self.hosts[host.at()].place = Place::MustUndo;

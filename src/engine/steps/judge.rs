@@ -7,6 +7,7 @@ use crate::core::event::Step;
 use crate::core::findings::{Fate, Service, StepReport, StepResult};
 use crate::core::packages::{PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
+use crate::core::settings::RunKind;
 use crate::playbook::{self, Records, StepName};
 use crate::ports::{Failure, Output};
 
@@ -15,8 +16,9 @@ const TAIL_LINES: usize = 12;
 
 impl Task {
     pub(super) fn no_end(&self, failure: Failure) -> Ended {
-        // Taking back is only ever begun where something was changed: a host that cannot be reached for it is lost.
-        let lost = failure.may_have_begun || self.inherited || self.step == Step::Rollback;
+        // A run takes back only what it changed: a host that it cannot reach for that is lost.
+        let must_go_back = self.step == Step::Rollback && self.context.settings.kind == RunKind::Run;
+        let lost = failure.may_have_begun || self.inherited || must_go_back;
         let fate = match (self.step, lost) {
             (_, true) => Fate::Lost,
             (Step::Settle, false) => Fate::Changed,

@@ -3,13 +3,17 @@
 
 mod world;
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use self::world::{Does, World, person, settings, stage, upgrade};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
-use crate::core::event::{Decision, Input, Step};
+use crate::core::event::{Decision, Event, Input, Step};
 use crate::core::findings::Fate;
-use crate::core::ids::HostIx;
+use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::ErrorKind;
-use crate::core::rollout::{Effect, Refusal};
+use crate::core::rollout::{Effect, Refusal, Rollout};
 use crate::core::settings::{Amount, OnTimeout, Scope};
 
 const PATCHED: (ActionPerformed, ActionState, StateReason) =
@@ -357,6 +361,24 @@ fn scope_run_stops_stages_that_are_under_way() {
     let last_forward = world.touched.iter().rposition(|(host, step)| *host > 2 && *step == Step::Apply);
     let first_back = world.touched.iter().position(|(host, step)| *host < 2 && *step == Step::Rollback);
     assert!(last_forward < first_back, "nothing is built on what is taken back");
+}
+
+#[test]
+fn an_altered_record_is_refused_and_never_a_panic() {
+    let (at, far) = (Timestamp::UNIX_EPOCH, StageIx(9));
+    for event in [
+        Event::StageOpened { stage: far },
+        Event::StageResolved { stage: far },
+        Event::WaveStarted { stage: StageIx(0), wave: 1, hosts: vec![HostIx(99)] },
+        Event::UndoStarted { stage: far, cause: crate::core::event::UndoCause::Failed },
+        Event::UndoStarted { stage: StageIx(0), cause: crate::core::event::UndoCause::FailedIn(far) },
+        Event::ClosingStarted { stage: far, end: crate::core::event::StageEnd::Failed },
+        Event::StepStarted { host: HostIx(99), step: Step::Apply, job: None },
+        Event::Retried { hosts: vec![HostIx(99)] },
+        Event::ApprovalLapsed { stage: far },
+    ] {
+        assert!(Rollout::new(Arc::new(settings())).apply(&event, at).is_err(), "{event:?}");
+    }
 }
 
 #[test]
