@@ -162,6 +162,7 @@ impl Host {
             Turn::Dies => {
                 self.boot += u32::from(self.rng.chance(500));
                 let keep = usize::try_from(self.rng.below(records.len() as u64 + 1)).unwrap_or(0);
+                let keep = (0..=keep).rev().find(|end| records.is_char_boundary(*end)).unwrap_or(0);
                 records.truncate(keep);
                 State::Died { records, why: "killed" }
             }

@@ -118,6 +118,9 @@ impl Ledger {
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
             Event::Retried { hosts } => self.retried(hosts),
             Event::GateOpened { stage, gate, digest } => {
+                let wide = matches!(self.settings.stages[stage.at()].rollback_scope, Scope::Stage | Scope::Run);
+                let late = self.book(*stage).exceeded && wide && !self.book(*stage).undecided.is_empty();
+                self.must(!late, 7, || format!("{stage:?} failed, and its hosts stay until somebody says so"));
                 let open = self.book(*stage).gate.as_ref().is_some_and(|gate| gate.decided.is_none());
                 self.must(!open, 10, || format!("a second gate of {stage:?} opens"));
                 self.book(*stage).gate = Some(Open { kind: *gate, digest: *digest, since: at, decided: None });
@@ -153,7 +156,12 @@ impl Ledger {
     fn kept(&mut self, stage: StageIx) {
         let gate = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.when);
         let book = &self.stages[stage.at()];
-        let (left, due) = (book.undecided.clone(), book.must_go_back.clone());
+        let wide = matches!(self.settings.stages[stage.at()].rollback_scope, Scope::Stage | Scope::Run);
+        let mut due = book.must_go_back.clone();
+        if book.exceeded && wide {
+            due.extend(&book.undecided);
+        }
+        let left = book.undecided.clone();
         let asks = matches!(gate, Some(When::After | When::Both));
         self.must(left.is_empty() || !asks, 1, || format!("{left:?} of {stage:?} stay without approval"));
         self.must(due.is_empty(), 7, || format!("{due:?} of {stage:?} were to go back and were not"));
@@ -215,7 +223,10 @@ impl Ledger {
             // While a process lives its own approvals do not grow old, nor while a stage is being closed.
             let closed_before = self.stages[need.at()].closed < self.driven;
             let old = closed_before && self.driven.is_some_and(|driven| older(given, rules.valid, driven));
-            self.must(!(first && old), 1, || format!("{ix:?} begins on an approval of {need:?} that is too old"));
+            let asked_anew = self.book(ix).before_ok.is_some();
+            self.must(!(first && old) || asked_anew, 1, || {
+                format!("{ix:?} begins on an approval of {need:?} that is too old")
+            });
         }
     }
 

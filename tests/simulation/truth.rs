@@ -124,7 +124,9 @@ impl World {
         };
         let packages = host.packages.clone();
         let start = host.at_start.clone();
-        self.must(fits, 7, || {
+        let number =
+            if result.action_state == State::Success && result.action_performed != Did::Rollback { 8 } else { 7 };
+        self.must(fits, number, || {
             format!("{ix:?} is said to be {says:?} ({:?}); it had {start:?} and has {packages:?}", result.state_reason)
         });
         let lists = running
