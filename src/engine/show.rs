@@ -9,6 +9,7 @@ use crate::core::host::Place;
 use crate::core::ids::{HostIx, StageIx, StageName};
 use crate::core::report;
 use crate::core::rollout::Rollout;
+use crate::core::settings::RunKind;
 use crate::core::view::{Level, View, Way};
 
 /// The views of an event that was just applied.
@@ -18,7 +19,8 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
     match event {
         Event::StageOpened { stage } => {
             let hosts = settings.stages[stage.at()].hosts.len();
-            vec![View::StageStarted { stage: stage_name(stage), hosts, way: Way::Forward }]
+            let way = if matches!(settings.kind, RunKind::Rollback { .. }) { Way::Back } else { Way::Forward };
+            vec![View::StageStarted { stage: stage_name(stage), hosts, way }]
         }
         Event::UndoStarted { stage, .. } => {
             let going_back = |host: &&HostIx| rollout.host(**host).place == Place::MustUndo;

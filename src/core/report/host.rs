@@ -38,6 +38,11 @@ impl Standing {
         (self.performed, self.state) == (ActionPerformed::Patch, ActionState::Success)
     }
 
+    /// Whether it is back as it was.
+    pub fn is_restored(&self) -> bool {
+        (self.performed, self.state) == (ActionPerformed::Rollback, ActionState::Success)
+    }
+
     /// What it adds to the run's outcome.
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.performed, self.state) {

@@ -92,9 +92,10 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     let mut touched = rollout.declined().then_some(Outcome::Refused);
     let hosts = (0..).map(StageIx).zip(&rollout.settings().stages).flat_map(|(_, stage)| &stage.hosts);
     let (mut kept, mut left_out) = (false, false);
+    let undoes = matches!(rollout.settings().kind, RunKind::Rollback { .. });
     for host in hosts {
         let standing = standing(rollout, *host);
-        kept |= standing.is_patched();
+        kept |= standing.is_patched() || (undoes && standing.is_restored());
         left_out |= standing.state == ActionState::Skipped;
         match standing.outcome() {
             Some(Outcome::Refused) => touched = Some(Outcome::Refused),

@@ -208,8 +208,13 @@ impl Rollout {
             return if gate { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Approved) };
         }
         if matches!(self.settings.kind, RunKind::Rollback { .. }) {
-            let restored = self.any(ix, |place| place == Place::Restored);
-            return close(if restored { StageEnd::Approved } else { StageEnd::Failed });
+            let wrong = self.any(ix, |place| matches!(place, Place::NotRestored | Place::Lost));
+            return close(match self.any(ix, |place| place == Place::Restored) {
+                true => StageEnd::Approved,
+                false if wrong => StageEnd::Failed,
+                // Every host was left alone.
+                false => StageEnd::Refused,
+            });
         }
         if self.any(ix, |place| matches!(place, Place::Current | Place::Kept)) {
             let needed = self.settings.stages.iter().any(|other| other.needs.contains(&ix));
