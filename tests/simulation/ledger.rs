@@ -113,7 +113,7 @@ impl Ledger {
             Event::Paused { .. } => self.paused = true,
             Event::Finished => self.over(),
             Event::StepStarted { host, step, job } => {
-                self.started(*host, *step, job.as_ref().map(patchctl::core::ids::JobId::as_str))
+                self.started(*host, *step, job.as_ref().map(patchctl::core::ids::JobId::as_str));
             }
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
             Event::Retried { hosts } => self.retried(hosts),

@@ -107,8 +107,8 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     let mut all = vec![Outcome::Complete];
     let mut touched = rollout.declined().then_some(Outcome::Refused);
     let hosts = (0..).map(StageIx).zip(&rollout.settings().stages).flat_map(|(_, stage)| &stage.hosts);
-    let undoes = matches!(rollout.settings().kind, RunKind::Rollback { .. });
     let (mut kept, mut left_out) = (false, false);
+    let undoes = matches!(rollout.settings().kind, RunKind::Rollback { .. });
     for host in hosts {
         let standing = standing(rollout, *host);
         kept |= standing.is_patched() || (undoes && standing.is_restored());

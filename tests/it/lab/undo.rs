@@ -69,8 +69,11 @@ fn what_somebody_else_has_changed_since_is_left_alone() {
     prod.install_made("lab-plain", "3.0");
     let actions = prod.dpkg_actions();
 
-    let document = bench.json(8, &["rollback", &run, "--yes", "--reason", "found a bug"]);
+    let args = ["rollback", &run, "--yes", "--reason", "found a bug", "--output", "json"];
+    let answer = bench.patchctl(&args).ended(8);
+    let document = answer.json();
     assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored");
+    assert!(answer.err.lines().any(|line| line.starts_with("✓ uat  uat-1  restored")), "{}", answer.err);
     assert_eq!(standing(&document, "prod-1"), "NONE/FAILED conflict");
     assert_eq!(host(&document, "prod-1")["error"]["kind"], "conflict");
     assert_eq!(prod.dpkg_actions(), actions);
