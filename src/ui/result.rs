@@ -220,7 +220,7 @@ fn decisions(look: &Look, document: &ResultDocument) -> String {
 fn how(how: How) -> &'static str {
     match how {
         How::Prompt => "at the prompt",
-        How::Flag => "with --approve",
+        How::Flag => "by a flag",
         How::Command => "by command",
         How::Signature => "signed with",
         How::Policy => "by policy",
