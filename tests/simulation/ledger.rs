@@ -130,7 +130,7 @@ impl Ledger {
                 let book = self.book(*stage);
                 (book.end, book.after_ok) = (None, None);
                 if let Some(gate) = &mut book.gate {
-                    gate.decided = None;
+                    (gate.decided, gate.since) = (None, at);
                 }
             }
             Event::GatePassed { stage } => self.passed(*stage, at),

@@ -104,7 +104,7 @@ impl Rollout {
         let stages = (0..).map(StageIx).zip(&self.settings.stages);
         let used = match self.stages[ix.at()].phase {
             Phase::Gate => true,
-            Phase::Ended(StageEnd::Approved) if gate.kind == GateKind::After => {
+            Phase::Ended(StageEnd::Approved) if gate.kind == GateKind::After && !self.is_built_on(ix) => {
                 stages.filter(|(_, stage)| stage.needs.contains(&ix)).any(|(other, _)| waiting(other))
             }
             _ => false,

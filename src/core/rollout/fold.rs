@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Effect, Misfit, Rollout, Slot};
-use crate::core::event::{Event, StageEnd, Step, UndoCause};
+use crate::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use crate::core::findings::{Fate, Resolution, StepResult};
 use crate::core::host::{Activity, Place};
 use crate::core::ids::{HostIx, JobId, StageIx};
@@ -117,7 +117,8 @@ impl Rollout {
             Event::ApprovalLapsed { stage } => {
                 let run = self.stage_mut(*stage)?;
                 let gate = run.gate.as_mut().ok_or(Misfit("no gate to lapse"))?;
-                gate.decided = None;
+                // It waits anew, and its time begins anew.
+                (gate.decided, gate.opened) = (None, at);
                 run.phase = Phase::Gate;
                 let ask = Effect::Ask { stage: *stage, gate: gate.kind, digest: gate.digest };
                 self.begin(ask);
@@ -245,12 +246,18 @@ impl Rollout {
             by_stage.entry(stage).or_default().push_back(*host);
         }
         (self.declined, self.finished) = (false, false);
-        for stage in (0..).map(StageIx).take(self.stages.len()) {
-            if self.stages[stage.at()].phase == Phase::Ended(StageEnd::NeedsUnmet) {
-                self.stage_again(stage, None);
-            } else if let Some(queue) = by_stage.remove(&stage) {
-                self.stage_again(stage, Some(queue));
-            }
+        let all = (0..).map(StageIx).take(self.stages.len());
+        let in_vain = |run: &StageRun| run.phase == Phase::Ended(StageEnd::NeedsUnmet);
+        let again: Vec<StageIx> =
+            all.filter(|ix| in_vain(&self.stages[ix.at()]) || by_stage.contains_key(ix)).collect();
+        for stage in &again {
+            let queue = by_stage.remove(stage).filter(|_| !in_vain(&self.stages[stage.at()]));
+            by_stage.extend(queue.map(|queue| (*stage, queue)));
+            self.stages[stage.at()].phase = Phase::Pending;
+        }
+        for stage in again {
+            let queue = by_stage.remove(&stage);
+            self.stage_again(stage, queue);
         }
         Ok(())
     }
@@ -258,6 +265,14 @@ impl Rollout {
     /// A stage begins again, with these hosts. One that did not come to its turn, or whose needs begin again too, waits
     /// for them and asks its hosts then: what they prove may be something else now.
     fn stage_again(&mut self, stage: StageIx, queue: Option<VecDeque<HostIx>>) {
+        for need in self.settings.stages[stage.at()].needs.clone() {
+            // It ended without a question because nobody needed it; somebody does now.
+            let run = &mut self.stages[need.at()];
+            let asked = run.decisions.iter().any(|(kind, ..)| *kind == GateKind::After);
+            if run.phase == Phase::Ended(StageEnd::Current) && !asked {
+                run.phase = Phase::Idle;
+            }
+        }
         let built = self.settings.stages[stage.at()].needs.iter().all(|need| self.stages[need.at()].may_be_built_on());
         let queue = queue.filter(|_| built);
         if queue.is_some() {
