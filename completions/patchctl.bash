@@ -1517,7 +1517,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__resume)
-            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1533,10 +1533,6 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)
@@ -1603,7 +1599,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__rollback)
-            opts="-y -u -k -K -f -i -l -q -v -h --stage --packages --dry-run --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --stage --packages --dry-run --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1627,10 +1623,6 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)
@@ -1697,7 +1689,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__run)
-            opts="-C -y -u -k -K -f -i -l -q -v -h --check --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-C -y -u -k -K -f -i -l -q -v -h --check --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1713,10 +1705,6 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)

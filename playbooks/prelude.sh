@@ -174,7 +174,10 @@ wait_for_locks() { # SECONDS FILE...
         done
         [ -n "$HOLDER_FILE" ] || return 0
         [ "$(now)" -lt "$wait_until" ] || return 1
-        [ "$wait_told" = "$HOLDER_PID" ] || phase "waits for process $HOLDER_PID ($HOLDER_COMMAND), which holds $HOLDER_FILE"
+        if [ "$wait_told" != "$HOLDER_PID" ]; then
+            phase "waits for process $HOLDER_PID ($HOLDER_COMMAND), which holds $HOLDER_FILE"
+            rec lock "$HOLDER_FILE" "$HOLDER_PID" "$HOLDER_COMMAND"
+        fi
         wait_told=$HOLDER_PID
         sleep 1
     done

@@ -53,7 +53,12 @@ pub fn run(args: Vec<OsString>) -> u8 {
         look: Look::stdout(choice),
         err_look: Look::stderr(choice),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return context.fail(&CommandError::from(error)),
     };
@@ -137,6 +142,8 @@ impl Wiring for App {
         let options = SshOptions {
             known_hosts: reach.known_hosts.clone(),
             accept_new: reach.accept_new_host_keys,
+            user: reach.contact.user.clone(),
+            private_keys: reach.contact.private_key.iter().cloned().collect(),
             agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
             ..SshOptions::default()
         };

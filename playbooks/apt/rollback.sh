@@ -55,6 +55,16 @@ rollback_remember() {
 
 # --- what is to be done ------------------------------------------------------------------------------------------
 
+# The newest other run that changed one of the packages in conflict, if it was one of ours. Run IDs sort by their time.
+rollback_newer_run() {
+    for rollback_other in "${STASH%/*}"/*; do
+        if [ "$rollback_other" = "$STASH" ] || [ ! -e "$rollback_other/begun" ]; then continue; fi
+        awk -F '\t' 'FILENAME == ARGV[1] { ours[$2] = 1; next } $2 in ours { found = 1 } END { exit !found }' \
+            "$WORK/conflicts" "$rollback_other/baseline/transaction" 2>/dev/null || continue
+        printf '%s\n' "${rollback_other##*/}"
+    done | sort | awk -v ours="$RUN" '$0 > ours' | tail -n 1
+}
+
 # Rows of $WORK/todo: down (install the old package), again (the same, over a broken one), configure, drop, purge. A
 # package that is neither what it was nor what the patch made it belongs to somebody else now.
 rollback_plan() {
@@ -86,7 +96,9 @@ rollback_plan() {
         while IFS=$TAB read -r _ name arch wanted found; do
             rec conflict "$name" "$arch" "${wanted#-}" "${found#-}"
         done <"$WORK/conflicts"
-        fail conflict "packages were changed since: $(awk -F '\t' '{ printf "%s%s", sep, $2; sep = ", " }' "$WORK/conflicts")" "undo the newer change first, or leave these out"
+        rollback_newer=$(rollback_newer_run)
+        fail conflict "packages were changed since${rollback_newer:+ by run $rollback_newer}: $(awk -F '\t' '{ printf "%s%s", sep, $2; sep = ", " }' "$WORK/conflicts")" \
+            "undo the newer change first${rollback_newer:+ (patchctl rollback $rollback_newer)}, or leave these out (--packages)"
     fi
     : >"$STASH/back/started" 2>/dev/null
 }

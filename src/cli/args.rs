@@ -153,7 +153,7 @@ pub struct Drive {
     #[arg(long, value_name = "WHAT")]
     pub on_gate: Option<OnGate>,
     /// How long to wait here for a soak or window before pausing [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, hide = true)]
     pub wait: Option<Duration>,
 }
 

@@ -1,14 +1,13 @@
 //! `approve RUN` and `reject RUN`
 
 use super::drive::{self, Wishes};
-use super::{CommandError, Context, Ended, Reach};
+use super::{CommandError, Context, Ended, Question, Reach};
 use crate::cli::{DecideArgs, Drive};
-use crate::core::document::{How, Verdict};
+use crate::core::document::{How, Outcome, Verdict};
 use crate::core::event::{Decision, Input};
-use crate::core::evidence::{Confirmation, GateAnswer};
+use crate::core::evidence::Confirmation;
 use crate::core::ids::{RunId, StageIx};
 use crate::core::report;
-use crate::engine::Run;
 use crate::ports::state::{Loaded, Runs, StateError};
 use crate::ports::{Reply, Wish};
 
@@ -22,7 +21,14 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
             CommandError::invalid(format!("run {run} has no stage {name}"), format!("`patchctl status {run}` shows it"))
         })?),
     };
-    let (verdict, reason) = ask(context, &args, &loaded, stage, approve).await?;
+    context.refuse_limit("a decision is about a whole stage")?;
+    if args.contact.change.is_some() {
+        return Err(CommandError::invalid("--change: a run keeps the change that it began with", "leave it out"));
+    }
+    let Some((verdict, reason)) = ask(context, &args, &loaded, stage, approve).await? else {
+        context.say("nothing was decided; the gate waits as before");
+        return Ok(Outcome::Paused.exit_code());
+    };
     let decision = Decision { verdict, by: context.wiring.person(), reason, how: How::Command };
     let wish = Wish::Decide { stage: args.stage.clone(), digest: digest(&args, &loaded, stage), decision };
     let verb = if verdict == Verdict::Approved { "approved" } else { "rejected" };
@@ -44,8 +50,8 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
     let wishes = Wishes {
         drive: Drive::default(),
         reach: Reach { contact: args.contact, ..Reach::default() },
-        retry: false,
         confirmed: true,
+        ..Wishes::default()
     };
     drive::drive(context, runs.load(&run)?, held, wishes).await
 }
@@ -57,7 +63,7 @@ async fn ask(
     loaded: &Loaded,
     stage: Option<StageIx>,
     approve: bool,
-) -> Result<(Verdict, String), CommandError> {
+) -> Result<Option<(Verdict, String)>, CommandError> {
     let verdict = if approve { Verdict::Approved } else { Verdict::Rejected };
     let command = if approve { "approve" } else { "reject" };
     let asks = context.wiring.is_interactive() && !args.yes;
@@ -67,27 +73,27 @@ async fn ask(
             return Err(CommandError::invalid("approve needs --digest where nobody can be shown the evidence", hint));
         }
         return match &args.reason {
-            Some(reason) => Ok((verdict, reason.clone())),
+            Some(reason) => Ok(Some((verdict, reason.clone()))),
             None => Err(CommandError::invalid(format!("{command} needs a reason"), "add --reason TEXT")),
         };
     }
     let open = stage.or_else(|| only_gate(loaded));
     let Some(question) = open.and_then(|ix| report::question(&loaded.rollout, ix)) else {
         // Nothing to show: whether it is acceptable is for the run to say.
-        return Ok((verdict, args.reason.clone().unwrap_or_default()));
+        return Ok(Some((verdict, args.reason.clone().unwrap_or_default())));
     };
+    // The verb was typed: what is asked is whether it is meant, with the evidence before the eyes, and then why.
     let front = context.wiring.front(false);
-    match &args.reason {
-        Some(reason) => match front.approver.sure(&question, verdict).await {
-            Confirmation::Yes => Ok((verdict, reason.clone())),
-            _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),
-        },
-        None => match front.approver.ask(&question).await {
-            GateAnswer::Approve { reason } => Ok((Verdict::Approved, reason)),
-            GateAnswer::Reject { reason } => Ok((Verdict::Rejected, reason)),
-            _ => Err(CommandError::refused("nothing was decided", "the gate waits as before")),
-        },
+    if front.approver.sure(&question, verdict).await != Confirmation::Yes {
+        return Ok(None);
     }
+    let mut reason = args.reason.clone();
+    while reason.is_none() {
+        let ask = Question::Line { prompt: "Reason".into(), default: String::new() };
+        let Some(given) = context.wiring.question(&front, ask).await else { return Ok(None) };
+        reason = Some(given.trim().to_owned()).filter(|given| !given.is_empty());
+    }
+    Ok(reason.map(|reason| (verdict, reason)))
 }
 
 fn only_gate(loaded: &Loaded) -> Option<StageIx> {
@@ -108,12 +114,13 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
     match runs.hold(run) {
         Ok(held) => {
             let loaded = runs.load(run)?;
+            let settings = std::sync::Arc::clone(&loaded.frozen.settings);
             let Wish::Decide { stage, digest, decision } = wish;
-            let ix = stage.and_then(|name| loaded.frozen.settings.stage(&name)).or_else(|| only_gate(&loaded));
-            let mut state = Run { rollout: loaded.rollout, head: loaded.head, store: held.store, tap: None };
+            let ix = stage.and_then(|name| settings.stage(&name)).or_else(|| only_gate(&loaded));
+            let mut state = drive::taken_up(context, loaded, held.store)?;
             let input = Input::Decide { stage: ix, digest, decision };
             state.take(input, context.wiring.clock().now())?;
-            let name = ix.map(|ix| loaded.frozen.settings.stages[ix.at()].name.to_string());
+            let name = ix.map(|ix| settings.stages[ix.at()].name.to_string());
             Ok(name.unwrap_or_default())
         }
         Err(StateError::Held { by, .. }) => match runs.send(run, &wish).await? {

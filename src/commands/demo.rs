@@ -7,16 +7,29 @@ use crate::cli::{Contact, DemoArgs, Drive, OnGate};
 use crate::core::ids::StageName;
 
 pub(super) async fn demo(context: &Context<'_>, args: DemoArgs) -> Ended {
+    if context.global.limit.is_some() || !context.global.inventory.is_empty() {
+        return Err(CommandError::invalid("the demo has its own inventory", "leave -i and -l out"));
+    }
+    if let Some(host) = args.fail.as_ref().map(crate::core::ids::HostName::as_str)
+        && !crate::commands::DEMO_HOSTS.contains(&host)
+    {
+        let hint = format!("it has {}", crate::commands::DEMO_HOSTS.join(", "));
+        return Err(CommandError::invalid(format!("the demo has no host {host}"), hint));
+    }
     let fleet = context.wiring.demo(args.fail.as_ref().map(crate::core::ids::HostName::as_str)).await?;
     let asks = context.wiring.is_interactive();
     if asks && !context.global.quiet {
         context.say(
-            "Six SSH servers run in this process, on loopback: 2 UAT and 4 production hosts, each with an application \
-             at release 2.4.0.\nThe plan brings release 2.4.1: UAT first, then you decide.\n",
+            "Six SSH servers run in this process, on loopback: 2 UAT and 4 production\n\
+             hosts, each with an application at release 2.4.0. The plan brings 2.4.1:\n\
+             UAT first, then you decide.\n",
         );
     }
     let ended = on(context, fleet.as_ref(), &args, asks).await;
     fleet.stop().await;
+    if matches!(ended, Ok(3)) {
+        context.say("The demo's hosts are gone now. On a real fleet the run waits, and that command goes on with it.");
+    }
     ended
 }
 

@@ -9,7 +9,7 @@ use super::{CommandError, Context, Ended, Front, Reach};
 use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
 use crate::core::event::Event;
-use crate::core::ids::{Digest, PlaybookName, StageIx};
+use crate::core::ids::{Digest, HostIx, PlaybookName, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::Head;
 use crate::core::report::{self, Driven};
@@ -30,6 +30,8 @@ pub(super) struct Wishes {
     pub(super) reach: Reach,
     /// `--failed`.
     pub(super) retry: bool,
+    /// With `--failed`: only these hosts.
+    pub(super) only: Option<Vec<HostIx>>,
     /// A decision has just been made here: nobody is asked again before the first change.
     pub(super) confirmed: bool,
 }
@@ -99,12 +101,8 @@ pub(super) async fn drive_quietly(
     let front = context.wiring.front(wishes.drive.non_interactive);
     let options = options(context, &loaded.rollout, &wishes)?;
     let playbooks = thawed(&loaded.frozen)?;
-    let mut run = Run { rollout: loaded.rollout, head: loaded.head, store: held.store, tap: tap(context) };
-    if loaded.torn > 0 {
-        run.store.cut(loaded.torn)?;
-        run.commit(&[Event::TailCut { bytes: loaded.torn }], context.wiring.clock().now())?;
-        context.say(&format!("the journal ended in an incomplete record ({} bytes): it was cut off", loaded.torn));
-    }
+    let mut run = taken_up(context, loaded, held.store)?;
+    run.tap = tap(context);
     let world = world(context, &wishes.reach, front, held.inbox)?;
     let transport = Arc::clone(&world.transport);
     let result = engine::drive(&mut run, world, playbooks, options).await;
@@ -112,6 +110,21 @@ pub(super) async fn drive_quietly(
     result?;
     let now = context.wiring.clock().now();
     Ok(report::document(&run.rollout, run.head.digest, now, Driven::No))
+}
+
+/// A run that we hold, ready to be written to: an incomplete last record is cut off first, and that is said.
+pub(super) fn taken_up(
+    context: &Context<'_>,
+    loaded: Loaded,
+    store: Box<dyn crate::ports::Store>,
+) -> Result<Run, CommandError> {
+    let mut run = Run { rollout: loaded.rollout, head: loaded.head, store, tap: None };
+    if loaded.torn > 0 {
+        run.store.cut(loaded.torn)?;
+        run.commit(&[Event::TailCut { bytes: loaded.torn }], context.wiring.clock().now())?;
+        context.say(&format!("the journal ended in an incomplete record ({} bytes): it was cut off", loaded.torn));
+    }
+    Ok(run)
 }
 
 /// Asks hosts and changes nothing; the run as it stands then. Nothing is kept.
@@ -122,7 +135,7 @@ pub(super) async fn ask_only(
     reach: &Reach,
     refresh: bool,
 ) -> Result<Rollout, CommandError> {
-    let front = context.wiring.front(false);
+    let front = context.wiring.front(reach.non_interactive);
     let rollout = Rollout::new(Arc::new(settings));
     let mut run = Run { rollout, head: Head::EMPTY, store: Box::new(Nowhere), tap: None };
     let wishes = Wishes { reach: reach.clone(), ..Wishes::default() };
@@ -152,12 +165,16 @@ async fn close(transport: &Arc<dyn crate::ports::Transport>, settings: &Settings
     }
 }
 
-fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<Options, CommandError> {
+/// Whether the caller's wishes fit the run: before anything of it exists.
+pub(super) fn check(settings: &Settings, wishes: &Wishes) -> Result<(), CommandError> {
     let drive = &wishes.drive;
+    if drive.wait.is_some() {
+        let hint = "there are no soaks and windows yet to wait for; leave it out";
+        return Err(CommandError::invalid("--wait is not built yet in this version", hint));
+    }
     if !drive.approve.is_empty() && drive.reason.is_none() {
         return Err(CommandError::invalid("--approve needs a reason", "add --reason TEXT; it goes into the record"));
     }
-    let settings = rollout.settings();
     for given in &drive.approve {
         if given.as_str() != "all" && settings.stage(given).is_none() {
             let names: Vec<&str> = settings.stages.iter().map(|stage| stage.name.as_str()).collect();
@@ -165,6 +182,12 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
             return Err(CommandError::invalid(format!("--approve: the plan has no stage {given}"), hint));
         }
     }
+    Ok(())
+}
+
+fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<Options, CommandError> {
+    let (drive, settings) = (&wishes.drive, rollout.settings());
+    check(settings, wishes)?;
     let stages = (0..).map(StageIx).zip(&settings.stages);
     let asks = context.wiring.is_interactive() && !drive.non_interactive;
     Ok(Options {
@@ -178,6 +201,8 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
             Wanted::Reject => OnGate::Reject,
         },
         retry: wishes.retry,
+        only: wishes.only.clone(),
+        forks: wishes.reach.contact.forks,
         ask_only: false,
         refresh: true,
         force: false,

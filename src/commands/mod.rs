@@ -56,6 +56,9 @@ pub struct Reach {
     pub known_hosts: Vec<PathBuf>,
 }
 
+/// The demo's hosts; a test holds them equal to the fleet's.
+pub(crate) const DEMO_HOSTS: [&str; 6] = ["uat-01", "uat-02", "prod-01", "prod-02", "prod-03", "prod-04"];
+
 /// An embedded fleet: it lives as long as this.
 #[async_trait]
 pub trait Fleet: Send + Sync {
@@ -178,9 +181,10 @@ impl From<InputErrors> for CommandError {
 impl From<StateError> for CommandError {
     fn from(error: StateError) -> Self {
         let (outcome, kind) = match error {
-            StateError::NoSuchRun(_) | StateError::SeveralRuns { .. } | StateError::Unsafe { .. } => {
-                (Outcome::Invalid, ErrorKind::Invalid)
-            }
+            StateError::NoRuns
+            | StateError::NoSuchRun(_)
+            | StateError::SeveralRuns { .. }
+            | StateError::Unsafe { .. } => (Outcome::Invalid, ErrorKind::Invalid),
             StateError::Held { .. } => (Outcome::Refused, ErrorKind::Refused),
             _ => (Outcome::Error, ErrorKind::Internal),
         };
@@ -253,6 +257,14 @@ impl Context<'_> {
         }
     }
 
+    /// `--limit` is refused where it would be without effect: whoever gives it means it.
+    fn refuse_limit(&self, why: &str) -> Result<(), CommandError> {
+        match &self.global.limit {
+            None => Ok(()),
+            Some(_) => Err(CommandError::invalid(format!("--limit has no place here: {why}"), "leave it out")),
+        }
+    }
+
     fn runs(&self) -> Result<Arc<dyn Runs>, CommandError> {
         Ok(self.wiring.runs(None)?)
     }
@@ -281,7 +293,7 @@ impl Context<'_> {
 pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
     match cli.command {
         Command::New(args) => new::new(context, args).await,
-        Command::Run(args) if args.check => plan::plan(context, &args.plan, &args.contact, true, None).await,
+        Command::Run(args) if args.check => plan::check_only(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Plan(args) => {
             plan::plan(context, &args.plan, &args.contact, !args.no_refresh, args.out.as_deref()).await

@@ -130,12 +130,16 @@ async fn pattern(
         let given = line(context, front, prompt, default).await?;
         match inventory.select("the pattern", Some(&given)) {
             Ok(hosts) => {
-                context.say(&format!("  {} hosts: {}", hosts.len(), some(&hosts)));
+                context.say(&format!("  {}: {}", counted(hosts.len()), some(&hosts)));
                 return Some(given);
             }
             Err(errors) => context.say(&errors.to_string()),
         }
     }
+}
+
+fn counted(hosts: usize) -> String {
+    if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
 }
 
 fn some(hosts: &[&crate::core::ids::HostName]) -> String {

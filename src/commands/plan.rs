@@ -11,6 +11,13 @@ use crate::core::report;
 use crate::core::settings::{Pin, Settings};
 use crate::ui::json::write_document;
 
+/// `run --check`
+pub(super) async fn check_only(context: &Context<'_>, args: crate::cli::RunArgs) -> Ended {
+    let checked = checked(context, &args.plan, &args.contact)?;
+    let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
+    shown(context, checked, &reach, true, None).await
+}
+
 pub(super) async fn plan(
     context: &Context<'_>,
     path: &Path,
@@ -20,7 +27,17 @@ pub(super) async fn plan(
 ) -> Ended {
     let checked = checked(context, path, contact)?;
     let reach = Reach { contact: contact.clone(), ..Reach::default() };
-    let rollout = drive::ask_only(context, all_at_once(checked.settings), checked.playbooks, &reach, refresh).await?;
+    shown(context, checked, &reach, refresh, out).await
+}
+
+async fn shown(
+    context: &Context<'_>,
+    checked: super::run::Checked,
+    reach: &Reach,
+    refresh: bool,
+    out: Option<&Path>,
+) -> Ended {
+    let rollout = drive::ask_only(context, all_at_once(checked.settings), checked.playbooks, reach, refresh).await?;
     let document = report::plan_document(&rollout);
     if let Some(path) = out {
         keep(path, &document)?;

@@ -14,6 +14,21 @@ pub(super) fn report(context: &Context<'_>, word: &str) -> Ended {
     Ok(0)
 }
 
+/// A run whose journal cannot be read is listed all the same: its hosts may be changed.
+fn unreadable(runs: &dyn crate::ports::state::Runs, run: crate::core::ids::RunId) -> Option<RunLine> {
+    let settings = runs.frozen(&run).ok()?.settings;
+    let made = run.as_str().parse::<ulid::Ulid>().ok()?.timestamp_ms();
+    let started_at = Stamp(jiff::Timestamp::from_millisecond(i64::try_from(made).ok()?).ok()?);
+    Some(RunLine {
+        run_id: run,
+        change_id: settings.change.clone(),
+        plan: settings.plan.clone(),
+        outcome: crate::core::document::Outcome::Error,
+        started_at,
+        finished_at: None,
+    })
+}
+
 pub(super) fn runs(context: &Context<'_>) -> Ended {
     let runs = context.runs()?;
     let mut lines = Vec::new();
@@ -22,6 +37,7 @@ pub(super) fn runs(context: &Context<'_>) -> Ended {
             Ok(loaded) => loaded,
             Err(error) => {
                 context.say(&format!("{run}: {}", super::with_causes(&error)));
+                lines.extend(unreadable(runs.as_ref(), run));
                 continue;
             }
         };

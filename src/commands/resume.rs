@@ -1,7 +1,7 @@
 //! `resume RUN` and `resume --due`
 
 use super::drive::{self, Wishes};
-use super::{Context, Ended, Reach};
+use super::{CommandError, Context, Ended, Reach};
 use crate::cli::ResumeArgs;
 use crate::core::event::PauseCause;
 use crate::core::ids::{Digest, RunId};
@@ -10,7 +10,14 @@ use crate::ports::state::{Loaded, Runs};
 pub(super) async fn resume(context: &Context<'_>, args: ResumeArgs) -> Ended {
     let runs = context.runs()?;
     let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
-    let wishes = Wishes { drive: args.drive, reach, retry: args.failed, confirmed: false };
+    if reach.contact.change.is_some() {
+        return Err(CommandError::invalid("--change: a run keeps the change that it began with", "leave it out"));
+    }
+    if !args.failed {
+        context
+            .refuse_limit("a run goes on with the hosts that it has; with --failed it limits what is tried again")?;
+    }
+    let wishes = Wishes { drive: args.drive, reach, retry: args.failed, ..Wishes::default() };
     match &args.run {
         Some(word) => one(context, runs.as_ref(), &runs.find(word)?, wishes).await,
         None => due(context, runs.as_ref(), wishes).await,
@@ -27,6 +34,10 @@ async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes
             .map(|_| crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code());
     }
     tell_edits(context, &loaded);
+    let mut wishes = wishes;
+    if wishes.retry && context.global.limit.is_some() {
+        wishes.only = Some(crate::input::among(&loaded.frozen.settings.hosts, context.global.limit.as_deref())?);
+    }
     drive::drive(context, loaded, held, wishes).await
 }
 
@@ -46,7 +57,13 @@ async fn due(context: &Context<'_>, runs: &dyn Runs, wishes: Wishes) -> Ended {
     let mut list = runs.list()?;
     list.reverse();
     for run in list {
-        let Ok(loaded) = runs.load(&run) else { continue };
+        let loaded = match runs.load(&run) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                outcomes.push(context.fail(&error.into()));
+                continue;
+            }
+        };
         if !is_due(context, &loaded) {
             continue;
         }

@@ -8,7 +8,7 @@ use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::RollbackArgs;
 use crate::core::host::Place;
-use crate::core::ids::{ChangeId, HostIx, HostName, RunId, StageIx};
+use crate::core::ids::{ChangeId, HostIx, HostName, RunId};
 use crate::core::packages::{OpKind, PackageOp};
 use crate::core::report;
 use crate::core::rollout::Rollout;
@@ -41,9 +41,11 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
         context.print(&document, |look| crate::ui::plan::plan(look, &document))?;
         return Ok(super::plan::exit_code(&document));
     }
+    let wishes = Wishes { drive: args.drive, reach, ..Wishes::default() };
+    drive::check(&settings, &wishes)?;
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
     let (loaded, held) = drive::begin(context, runs.as_ref(), settings, &playbooks, &plan)?;
-    drive::drive(context, loaded, held, Wishes { drive: args.drive, reach, ..Wishes::default() }).await
+    drive::drive(context, loaded, held, wishes).await
 }
 
 /// The settings of the run that undoes: the hosts that kept the patch, stage by stage, the last stage first.
@@ -97,9 +99,8 @@ fn undo_settings(
     settings.hosts = hosts;
     settings.stages.retain(|stage| !stage.hosts.is_empty());
     settings.stages.reverse();
-    for (ix, stage) in (0u16..).zip(&mut settings.stages) {
-        stage.needs = ix.checked_sub(1).map(StageIx).into_iter().collect();
-    }
+    // Every rollback is tried, whatever became of the others: no stage waits for another's success.
+    settings.stages.iter_mut().for_each(|stage| stage.needs.clear());
     settings.kind = RunKind::Rollback { of: of.clone(), reason, packages: args.packages.clone(), undo };
     Ok(settings)
 }

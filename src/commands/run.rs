@@ -4,7 +4,7 @@ use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, RunArgs};
 use crate::core::ids::{ChangeId, PlaybookName, RunId};
-use crate::core::settings::Settings;
+use crate::core::settings::{Settings, Unproven};
 use crate::input::Overrides;
 use crate::input::inventory::Inventory;
 use crate::input::plan::LoadedPlan;
@@ -26,6 +26,7 @@ pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
 
 /// Starts the run of a checked plan and drives it.
 pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Checked, wishes: Wishes) -> Ended {
+    drive::check(&checked.settings, &wishes)?;
     refuse_open_run(runs, &checked.settings)?;
     let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, checked.plan.text())?;
     drive::drive(context, loaded, held, wishes).await
@@ -42,6 +43,13 @@ pub(super) fn checked(
     let inventory =
         crate::input::inventory_for(Some(&plan), &context.global.inventory, &context.global.default_inventory)?;
     let mut settings = put_together(context, &plan, &inventory, contact)?;
+    let gateless = |stage: &crate::core::settings::Stage| stage.approval.is_none() && !stage.needs.is_empty();
+    if settings.patch.unproven == Unproven::Ask
+        && let Some(stage) = settings.stages.iter().find(|stage| gateless(stage))
+    {
+        let message = format!("unproven = \"ask\" asks at a stage's gate, and stage {} has none", stage.name);
+        return Err(CommandError::invalid(message, "give it an `approval`, or set `unproven` to skip or refuse"));
+    }
     if own.is_some() {
         settings.patch.playbook = own;
     }
@@ -98,7 +106,12 @@ fn refuse_open_run(runs: &dyn Runs, settings: &Settings) -> Result<(), CommandEr
         if frozen.settings.plan != settings.plan {
             continue;
         }
-        let Ok(loaded) = runs.load(&run) else { continue };
+        // What became of a run that cannot be read, nobody knows: it counts as open.
+        let loaded = runs.load(&run).map_err(|error| {
+            let message =
+                format!("plan {} has a run that cannot be read: {}", settings.plan, super::with_causes(&error));
+            CommandError::refused(message, "its hosts may be changed: look at them, and move the run's folder away")
+        })?;
         if !loaded.rollout.is_finished() {
             let state = if loaded.driven { "is being driven by another process" } else { "is not finished" };
             return Err(CommandError::refused(

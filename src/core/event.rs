@@ -374,7 +374,10 @@ pub enum Input {
         why: PauseCause,
     },
     /// Try failed and unreached hosts again.
-    Retry,
+    Retry {
+        /// Only these; none: all of them.
+        only: Option<Vec<HostIx>>,
+    },
     /// A signal.
     Signal(String),
     /// Time has passed.

@@ -214,7 +214,13 @@ impl HostRun {
         }
         self.undo_problem = Some(problem.clone());
         self.undone = Some(Box::new(report.clone()));
+        // A run that undoes another one, and finds that somebody else has been there since: it is left alone, and as it is.
+        let untouched = self.tries[Step::Apply as usize] == 0 && problem.kind == ErrorKind::Conflict;
+        if untouched {
+            self.problem = self.undo_problem.take();
+        }
         self.place = match fate {
+            _ if untouched => Place::Refused,
             Fate::Lost => Place::Lost,
             _ if self.tries[Step::Rollback as usize] < ROLLBACK_TRIES => Place::MustUndo,
             _ => Place::NotRestored,

@@ -59,6 +59,10 @@ pub struct Options {
     pub on_gate: OnGate,
     /// Failed and unreached hosts are tried again.
     pub retry: bool,
+    /// With `retry`: only these hosts.
+    pub only: Option<Vec<HostIx>>,
+    /// At most so many hosts at a time, whatever the stages allow.
+    pub forks: Option<u32>,
     /// Only hosts are asked: `plan`.
     pub ask_only: bool,
     /// Package indexes are left as they are (`plan --no-refresh`).
@@ -152,14 +156,14 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
     let now = world.clock.now();
     if options.retry {
         // Refused before anything is written: a wish that cannot be granted leaves the run as it was.
-        run.rollout.decide(Input::Retry, now)?;
+        run.rollout.decide(Input::Retry { only: options.only.clone() }, now)?;
     }
     run.take(
         Input::Drive { by: options.person.clone(), version: options.version.clone(), confirmed: options.confirmed },
         now,
     )?;
     if options.retry {
-        match run.take(Input::Retry, now) {
+        match run.take(Input::Retry { only: options.only.clone() }, now) {
             // A gate whose time was up took the only reason with it; the run goes on all the same.
             Err(EngineError::Refused(Refusal::NothingToRetry)) => {}
             other => other?,
@@ -173,6 +177,7 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         owner: options.person.name.clone(),
         refresh: options.refresh,
         force: options.force,
+        room: options.forks.map(|forks| tokio::sync::Semaphore::new(forks.max(1) as usize)),
     });
     // Steps that an earlier process began: what their hosts did meanwhile, nobody here knows.
     let inherited = run.rollout.running().map(|(host, _)| host).collect();
@@ -427,7 +432,7 @@ impl Driver<'_> {
                 format!("{signal}: stopping; `patchctl resume {run}` goes on")
             } else {
                 format!(
-                    "{signal}: nothing new starts; waiting for {running} running steps (once more: leave them running)"
+                    "{signal}: nothing new starts; {running} under way will end first (once more: leave now, it goes on there)"
                 )
             };
             self.world.display.show(&View::Message { level: Level::Warning, text });

@@ -18,7 +18,7 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
     match event {
         Event::StageOpened { stage } => {
             let hosts = settings.stages[stage.at()].hosts.len();
-            vec![View::StageStarted { stage: stage_name(stage), hosts, way: Way::Forward }]
+            vec![View::StageStarted { stage: stage_name(stage), hosts, way: way(rollout) }]
         }
         Event::UndoStarted { stage, .. } => {
             let going_back = |host: &&HostIx| rollout.host(**host).place == Place::MustUndo;
@@ -53,6 +53,14 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
         Event::Noted { problem } => vec![View::Message { level: Level::Warning, text: problem.to_string() }],
         Event::Paused { why: PauseCause::Signal(_) } => Vec::new(),
         _ => Vec::new(),
+    }
+}
+
+/// A run that undoes another one goes back from the start: its hosts are well when they are restored.
+fn way(rollout: &Rollout) -> Way {
+    match rollout.settings().kind {
+        crate::core::settings::RunKind::Run => Way::Forward,
+        crate::core::settings::RunKind::Rollback { .. } => Way::Back,
     }
 }
 

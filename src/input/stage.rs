@@ -55,7 +55,7 @@ pub(crate) static STAGE: TableDef = TableDef {
         Key::later("reboot", &[Off::Text("never")], "Whether hosts are rebooted."),
         Key::later("reboot_parallel", &[], "How many hosts reboot at a time."),
         Key::later("reboot_timeout", &[], "How long a reboot may take."),
-        Key::later("prefetch", &[], "Download and verify ahead of the window."),
+        Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
         Key::later("dead_man", &[Off::Text("off")], "The host undoes the patch unless it is confirmed."),
         Key::later("check", &[], "Checks of health before and after."),
         Key::later("window", &[], "When the stage may run."),

@@ -181,8 +181,8 @@ pub trait Secrets: Send + Sync {
     async fn password(&self, host: &Host) -> Result<Option<Secret>, Problem>;
     /// The password for becoming root there.
     async fn become_password(&self, host: &Host) -> Result<Option<Secret>, Problem>;
-    /// The passphrase of a key file; asked once for each file.
-    async fn passphrase(&self, file: &std::path::Path) -> Result<Option<Secret>, Problem>;
+    /// The passphrase of a key file; asked once for each file, and again where the one before was `wrong`.
+    async fn passphrase(&self, file: &std::path::Path, wrong: bool) -> Result<Option<Secret>, Problem>;
 }
 
 /// Asks the person at the terminal to decide. Without a terminal nothing is asked and nothing is granted.

@@ -89,6 +89,9 @@ pub enum StateError {
         /// What.
         source: Misfit,
     },
+    /// There is no run at all.
+    #[error("there are no runs yet; `patchctl run PLAN` makes one")]
+    NoRuns,
     /// No run has this name.
     #[error("no run is called {0:?}; `patchctl runs` lists them")]
     NoSuchRun(String),

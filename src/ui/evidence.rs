@@ -81,7 +81,9 @@ fn notes(gate: &GateQuestion) -> Vec<String> {
         _ => (None, note.clone()),
     };
     let one = |(said, members): (String, Vec<(Option<String>, String)>)| {
-        let hosts: Vec<&str> = members.iter().filter_map(|(host, _)| host.as_deref()).collect();
+        let mut hosts: Vec<&str> = members.iter().filter_map(|(host, _)| host.as_deref()).collect();
+        let mut seen = HashSet::new();
+        hosts.retain(|host| seen.insert(*host));
         let said = text::one_line(&said);
         match hosts.as_slice() {
             [] => said,

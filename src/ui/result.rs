@@ -220,7 +220,7 @@ fn decisions(look: &Look, document: &ResultDocument) -> String {
 fn how(how: How) -> &'static str {
     match how {
         How::Prompt => "at the prompt",
-        How::Flag => "with --approve",
+        How::Flag => "by a flag",
         How::Command => "by command",
         How::Signature => "signed with",
         How::Policy => "by policy",
@@ -245,6 +245,9 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
     };
     let stage = &waiting.stage;
     let mut line = match waiting.kind {
+        WaitingFor::Approval if waiting.have.is_some() && waiting.have == waiting.need => {
+            format!("stage {stage} is decided, and nobody drives the run")
+        }
         WaitingFor::Approval => format!("stage {stage} waits for an approval"),
         WaitingFor::Window => format!("stage {stage} waits for its window"),
         WaitingFor::Soak => format!("stage {stage} is being watched"),

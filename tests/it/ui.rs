@@ -6,3 +6,4 @@ mod samples;
 mod script;
 mod show;
 mod tables;
+mod wizard;

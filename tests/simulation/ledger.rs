@@ -112,7 +112,9 @@ impl Ledger {
             Event::Draining { .. } => self.draining = true,
             Event::Paused { .. } => self.paused = true,
             Event::Finished => self.over(),
-            Event::StepStarted { host, step, job } => self.started(*host, *step, job.as_ref().map(|job| job.as_str())),
+            Event::StepStarted { host, step, job } => {
+                self.started(*host, *step, job.as_ref().map(patchctl::core::ids::JobId::as_str));
+            }
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
             Event::Retried { hosts } => self.retried(hosts),
             Event::GateOpened { stage, gate, digest } => {

@@ -186,7 +186,7 @@ pub(crate) fn undo(rollout: &Rollout) -> Option<Settings> {
     }
     let of = old.run.clone();
     settings.kind = RunKind::Rollback { of, reason: "worse than before".into(), packages: Vec::new(), undo };
-    (!hosts.is_empty()).then(|| Settings { hosts, ..settings })
+    (!hosts.is_empty()).then_some(Settings { hosts, ..settings })
 }
 
 fn backwards(rollout: &Rollout, host: HostIx) -> Vec<PackageOp> {

@@ -236,6 +236,8 @@ impl World {
             approve: flags,
             reason: Some("by flag".into()),
             on_gate: if self.rng.chance(100) { OnGate::Reject } else { OnGate::Pause },
+            only: None,
+            forks: None,
             retry,
             ask_only: false,
             refresh: true,

@@ -67,11 +67,12 @@ impl Approver for TerminalApprover {
 /// Shows the evidence and asks until there is a decision, or none is wanted.
 fn decide(terminal: &Terminal, scribe: &dyn Scribe, gate: &GateQuestion) -> Result<GateAnswer, Stop> {
     let answers = [
-        "approve".to_owned(),
-        "reject".to_owned(),
-        "show details".to_owned(),
-        "leave it waiting: decide later, from any terminal (as Ctrl-C does)".to_owned(),
+        ("approve", ""),
+        ("reject", ""),
+        ("show details", ""),
+        ("leave it waiting", "decide later, from any terminal (as Ctrl-C does)"),
     ];
+    let answers = answers.map(|(word, about)| (word.to_owned(), about.to_owned()));
     terminal.show(&format!("\n{}", scribe.evidence(gate)))?;
     terminal.show("")?;
     loop {

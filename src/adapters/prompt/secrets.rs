@@ -48,7 +48,7 @@ impl TerminalSecrets {
     }
 
     /// The secret, got now or before. A refusal counts too: three hundred hosts ask once.
-    async fn get(&self, which: Which) -> Result<Option<Secret>, Problem> {
+    async fn get(&self, which: Which, before: &str) -> Result<Option<Secret>, Problem> {
         let slot = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(known.entry(which.clone()).or_default())
@@ -56,13 +56,13 @@ impl TerminalSecrets {
         let secret = slot.get_or_init(|| async {
             match &which {
                 Which::Command(kind, command) => self.ask_command(*kind, command).await,
-                _ => self.ask_person(&which).await,
+                _ => self.ask_person(&which, before).await,
             }
         });
         secret.await.clone().map(Some)
     }
 
-    async fn ask_person(&self, which: &Which) -> Result<Secret, Problem> {
+    async fn ask_person(&self, which: &Which, before: &str) -> Result<Secret, Problem> {
         let (label, kind) = match which {
             Which::BecomePassword => ("Password for becoming root: ".to_owned(), ErrorKind::Become),
             Which::Passphrase(file) => {
@@ -70,7 +70,7 @@ impl TerminalSecrets {
             }
             Which::Password | Which::Command(..) => ("SSH password: ".to_owned(), ErrorKind::Auth),
         };
-        let question = label.clone();
+        let question = format!("{before}{label}");
         let typed = self.prompter.converse(move |terminal| terminal.secret(&question)).await;
         match typed {
             Ok(secret) => Ok(Secret::new(secret.as_str().to_owned())),
@@ -109,21 +109,25 @@ fn refusal(which: &Which, kind: ErrorKind, stop: Stop) -> Problem {
 impl Secrets for TerminalSecrets {
     async fn password(&self, host: &Host) -> Result<Option<Secret>, Problem> {
         match &host.password_command {
-            Some(command) => self.get(Which::Command(ErrorKind::Auth, command.clone())).await,
-            None if self.ask.password => self.get(Which::Password).await,
+            Some(command) => self.get(Which::Command(ErrorKind::Auth, command.clone()), "").await,
+            None if self.ask.password => self.get(Which::Password, "").await,
             None => Ok(None),
         }
     }
 
     async fn become_password(&self, host: &Host) -> Result<Option<Secret>, Problem> {
         match &host.become_password_command {
-            Some(command) => self.get(Which::Command(ErrorKind::Become, command.clone())).await,
-            None if self.ask.become_password => self.get(Which::BecomePassword).await,
+            Some(command) => self.get(Which::Command(ErrorKind::Become, command.clone()), "").await,
+            None if self.ask.become_password => self.get(Which::BecomePassword, "").await,
             None => Ok(None),
         }
     }
 
-    async fn passphrase(&self, file: &Path) -> Result<Option<Secret>, Problem> {
-        self.get(Which::Passphrase(file.to_owned())).await
+    async fn passphrase(&self, file: &Path, wrong: bool) -> Result<Option<Secret>, Problem> {
+        let which = Which::Passphrase(file.to_owned());
+        if wrong {
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&which);
+        }
+        self.get(which, if wrong { "That was not it. " } else { "" }).await
     }
 }

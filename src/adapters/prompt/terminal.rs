@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use console::{Key, Term};
-use dialoguer::theme::ColorfulTheme;
+use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, MultiSelect, Select};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
 use zeroize::Zeroizing;
@@ -64,7 +64,7 @@ pub(super) fn is_interactive() -> bool {
 pub(super) struct Terminal {
     before: Termios,
     term: Term,
-    theme: ColorfulTheme,
+    theme: Box<dyn Theme>,
     unicode: bool,
 }
 
@@ -91,39 +91,62 @@ impl Terminal {
         self.term.write_line(text.trim_end_matches('\n')).map_err(|_| Stop::NoTerminal)
     }
 
-    /// The number of the answer that was chosen. Only Ctrl-C leaves it: an arrow key that comes in two parts, over a
-    /// slow connection, begins with Esc.
-    pub(super) fn choose(&self, prompt: &str, answers: &[String]) -> Result<usize, Stop> {
+    /// The number of the answer that was chosen: each is a word and what it means. Only Ctrl-C leaves it: an arrow key
+    /// that comes in two parts, over a slow connection, begins with Esc.
+    pub(super) fn choose(&self, prompt: &str, answers: &[(String, String)]) -> Result<usize, Stop> {
         let chosen = self.select(prompt, answers).interact_on(&self.term);
-        chosen.map_err(|error| self.stopped(error, answers.len() + 1))
+        let chosen = chosen.map_err(|error| self.stopped(error, answers.len() + 1))?;
+        self.report(prompt, answers.get(chosen).map_or("", |(word, _)| word))?;
+        Ok(chosen)
     }
 
     /// The same where little is lost: Esc and `q` leave it too.
-    pub(super) fn choose_or_leave(&self, prompt: &str, answers: &[String]) -> Result<usize, Stop> {
+    pub(super) fn choose_or_leave(&self, prompt: &str, answers: &[(String, String)]) -> Result<usize, Stop> {
         let chosen = self.select(prompt, answers).interact_on_opt(&self.term);
-        chosen.map_err(|error| self.stopped(error, answers.len() + 1))?.ok_or(Stop::Left)
+        let chosen = chosen.map_err(|error| self.stopped(error, answers.len() + 1))?.ok_or(Stop::Left)?;
+        self.report(prompt, answers.get(chosen).map_or("", |(word, _)| word))?;
+        Ok(chosen)
     }
 
-    fn select(&self, prompt: &str, answers: &[String]) -> Select<'_> {
+    fn select(&self, prompt: &str, answers: &[(String, String)]) -> Select<'_> {
         self.drop_typed();
-        let answers = answers.iter().map(|answer| self.fitting(answer));
-        Select::with_theme(&self.theme).with_prompt(prompt).items(answers).default(0)
+        let width = answers.iter().map(|(word, _)| console::measure_text_width(word)).max().unwrap_or(0);
+        let rows = answers.iter().map(|(word, about)| self.fitting(format!("{word:width$}  {about}").trim_end()));
+        Select::with_theme(&*self.theme).with_prompt(prompt).items(rows).default(0).report(false)
     }
 
-    /// The numbers of the answers that were marked; Esc and `q` leave it too.
+    /// The numbers of the answers that were marked, at least one; Esc and `q` leave it too.
     pub(super) fn mark(&self, prompt: &str, answers: &[String]) -> Result<Vec<usize>, Stop> {
-        self.drop_typed();
-        let answers: Vec<String> = answers.iter().map(|answer| self.fitting(answer)).collect();
-        let question = MultiSelect::with_theme(&self.theme).with_prompt(prompt).items(&answers).report(false);
-        let marked = question.interact_on_opt(&self.term);
-        marked.map_err(|error| self.stopped(error, answers.len() + 1))?.ok_or(Stop::Left)
+        let rows: Vec<String> = answers.iter().map(|answer| self.fitting(answer)).collect();
+        loop {
+            self.drop_typed();
+            let question = MultiSelect::with_theme(&*self.theme).with_prompt(prompt).items(&rows).report(false);
+            let marked = question.interact_on_opt(&self.term);
+            let marked = marked.map_err(|error| self.stopped(error, rows.len() + 1))?.ok_or(Stop::Left)?;
+            if !marked.is_empty() {
+                self.report(prompt, &format!("{} of {}", marked.len(), answers.len()))?;
+                return Ok(marked);
+            }
+            let mut line = String::new();
+            // Writing to a String cannot fail.
+            let _ = self.theme.format_error(&mut line, "the space bar marks; nothing was marked");
+            self.show(&line)?;
+        }
+    }
+
+    /// What stays of a menu.
+    fn report(&self, prompt: &str, answer: &str) -> Result<(), Stop> {
+        let mut line = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.theme.format_select_prompt_selection(&mut line, prompt, answer);
+        self.show(&line)
     }
 
     /// A line without the spaces around it; an empty one is the default, or where there is none it is asked for again,
     /// with `missing` as the reason.
     pub(super) fn line(&self, prompt: &str, default: Option<&str>, missing: &str) -> Result<String, Stop> {
         self.drop_typed();
-        let mut question = Input::<String>::with_theme(&self.theme).with_prompt(prompt);
+        let mut question = Input::<String>::with_theme(&*self.theme).with_prompt(prompt);
         question = match default {
             Some(default) => question.default(default.to_owned()),
             // Else nothing would be said about an empty line.
@@ -137,7 +160,7 @@ impl Terminal {
     /// Whether the answer is yes; Enter alone is no.
     pub(super) fn yes(&self, question: &str) -> Result<bool, Stop> {
         self.drop_typed();
-        let question = Confirm::with_theme(&self.theme).with_prompt(question).default(false).wait_for_newline(true);
+        let question = Confirm::with_theme(&*self.theme).with_prompt(question).default(false).wait_for_newline(true);
         question.interact_on(&self.term).map_err(|error| self.stopped(error, 0))
     }
 
@@ -197,14 +220,17 @@ impl Drop for Terminal {
     }
 }
 
-fn theme(look: PromptLook) -> ColorfulTheme {
+/// Without colours the simple one: the other shows by its colour alone which row is meant.
+fn theme(look: PromptLook) -> Box<dyn Theme> {
     console::set_colors_enabled_stderr(look.colour);
     let theme = ColorfulTheme::default();
-    if look.unicode {
-        return theme;
+    match (look.colour, look.unicode) {
+        (false, _) => return Box::new(SimpleTheme),
+        (true, true) => return Box::new(theme),
+        (true, false) => {}
     }
     let plain = |text: &str| console::style(text.to_owned()).for_stderr();
-    ColorfulTheme {
+    Box::new(ColorfulTheme {
         prompt_suffix: plain(">"),
         success_prefix: plain("*").green(),
         success_suffix: plain("-"),
@@ -213,5 +239,5 @@ fn theme(look: PromptLook) -> ColorfulTheme {
         checked_item_prefix: plain("[x]").green(),
         unchecked_item_prefix: plain("[ ]"),
         ..theme
-    }
+    })
 }

@@ -11,8 +11,7 @@ impl Prompter {
 
     /// One of these answers, each with what it means: its first word. None: the person left, or there is none.
     pub async fn choice(&self, prompt: String, choices: Vec<(String, String)>) -> Option<String> {
-        let width = choices.iter().map(|(word, _)| console::measure_text_width(word)).max().unwrap_or(0);
-        let lines: Vec<String> = choices.iter().map(|(word, about)| format!("{word:width$}  {about}")).collect();
+        let lines = choices.clone();
         let chosen = self.converse(move |terminal| terminal.choose_or_leave(&prompt, &lines)).await.ok()?;
         choices.into_iter().nth(chosen).map(|(word, _)| word)
     }

@@ -350,8 +350,8 @@ impl Secrets for Asked<'_> {
     async fn become_password(&self, host: &Host) -> Result<Option<crate::ports::Secret>, Problem> {
         self.budget.asking(self.secrets.become_password(host)).await
     }
-    async fn passphrase(&self, file: &std::path::Path) -> Result<Option<crate::ports::Secret>, Problem> {
-        self.budget.asking(self.secrets.passphrase(file)).await
+    async fn passphrase(&self, file: &std::path::Path, wrong: bool) -> Result<Option<crate::ports::Secret>, Problem> {
+        self.budget.asking(self.secrets.passphrase(file, wrong)).await
     }
 }
 

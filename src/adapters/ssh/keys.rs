@@ -13,6 +13,9 @@ use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey, decode_secret_key
 
 use crate::ports::{Secret, Secrets};
 
+/// How often a passphrase may be given, as with `ssh`.
+const TRIES: usize = 3;
+
 /// Why a key could not be used. Never a reason to stop: the next one is tried.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum KeyError {
@@ -100,12 +103,26 @@ impl KeyFile {
         if let Some(result) = &*opened {
             return result.clone();
         }
-        let result = match secrets.passphrase(&self.path).await {
-            Ok(Some(passphrase)) => self.decrypt(passphrase).await,
-            Ok(None) | Err(_) => Err(KeyError::NoPassphrase(self.shown())),
-        };
+        let mut result = self.try_to_open(secrets, false).await;
+        for _ in 1..TRIES {
+            if !matches!(result, Err(KeyError::WrongPassphrase(_))) {
+                break;
+            }
+            result = match self.try_to_open(secrets, true).await {
+                // It is still known what was wrong before.
+                Err(KeyError::NoPassphrase(_)) => break,
+                other => other,
+            };
+        }
         *opened = Some(result.clone());
         result
+    }
+
+    async fn try_to_open(&self, secrets: &dyn Secrets, again: bool) -> Result<Arc<PrivateKey>, KeyError> {
+        match secrets.passphrase(&self.path, again).await {
+            Ok(Some(passphrase)) => self.decrypt(passphrase).await,
+            Ok(None) | Err(_) => Err(KeyError::NoPassphrase(self.shown())),
+        }
     }
 
     async fn decrypt(&self, passphrase: Secret) -> Result<Arc<PrivateKey>, KeyError> {

@@ -65,7 +65,14 @@ impl StateDir {
             .write(true)
             .open(&lock_path)
             .map_err(io_error(&lock_path, "cannot be opened"))?;
-        if lock.try_lock().is_err() {
+        // Whoever only looks whether the run is driven holds the lock for a moment.
+        let taken = (0..5).any(|try_number| {
+            if try_number > 0 {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            lock.try_lock().is_ok()
+        });
+        if !taken {
             let by = fs::read_to_string(&lock_path).unwrap_or_default();
             return Err(StateError::Held { run: run.clone(), by: by.trim().to_owned() });
         }

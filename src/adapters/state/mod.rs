@@ -96,7 +96,7 @@ impl Runs for StateDir {
     fn find(&self, word: &str) -> Result<RunId, StateError> {
         let runs = self.list()?;
         if word == "last" {
-            return runs.into_iter().next().ok_or_else(|| StateError::NoSuchRun(word.to_owned()));
+            return runs.into_iter().next().ok_or(StateError::NoRuns);
         }
         let upper = word.to_ascii_uppercase();
         let begins = |run: &&RunId| !word.is_empty() && run.as_str().starts_with(&upper);

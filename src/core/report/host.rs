@@ -38,6 +38,11 @@ impl Standing {
         (self.performed, self.state) == (ActionPerformed::Patch, ActionState::Success)
     }
 
+    /// Whether it is back as it was.
+    pub fn is_restored(&self) -> bool {
+        (self.performed, self.state) == (ActionPerformed::Rollback, ActionState::Success)
+    }
+
     /// What it adds to the run's outcome.
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.performed, self.state) {
@@ -184,9 +189,16 @@ pub(super) fn packages(rollout: &Rollout, host: HostIx) -> Vec<PackageChange> {
         let found = report.packages.iter().find(|package| package.name == op.name && package.arch == op.arch)?;
         Some(found.version.clone())
     };
+    let undoes = matches!(rollout.settings().kind, RunKind::Rollback { .. });
+    let conflicts = run.undone.as_deref().map(|report| report.conflicts.as_slice()).unwrap_or_default();
     let changes = rollout.ops(host).iter().map(|op| {
         let before = op.from.clone();
+        if let Some(found) = conflicts.iter().find(|found| found.name == op.name && found.arch == op.arch) {
+            let (before, after) = (before, found.version.clone());
+            return PackageChange { name: op.name.clone(), arch: op.arch.clone(), before, tried: None, after };
+        }
         let (tried, after) = match run.place {
+            Place::Restored if undoes => (None, now(run.undone.as_deref(), op).unwrap_or_else(|| op.to.clone())),
             Place::Restored => (Some(op.to.clone()), now(run.undone.as_deref(), op).unwrap_or_else(|| before.clone())),
             Place::NotRestored => (Some(op.to.clone()), now(run.undone.as_deref(), op).flatten()),
             Place::Waiting | Place::Ready | Place::Refused | Place::Current | Place::Stashed => (None, before.clone()),

@@ -56,6 +56,7 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
         .iter()
         .cloned()
         .chain(stages.iter().flat_map(|stage| stage.hosts.iter().filter_map(|host| host.error.clone())))
+        .chain(without_their_needs(rollout))
         .collect();
     ResultDocument {
         schema: DOCUMENT_VERSION,
@@ -80,9 +81,24 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
     }
 }
 
+/// Stages that have hosts and cannot begin, since `--limit` left a stage that they need without any.
+fn without_their_needs(rollout: &Rollout) -> Vec<Problem> {
+    let stages = &rollout.settings().stages;
+    let empty = |ix: &StageIx| stages[ix.at()].hosts.is_empty();
+    let named = stages.iter().filter(|stage| !stage.hosts.is_empty()).filter_map(|stage| {
+        let need = stage.needs.iter().copied().find(|need| empty(need))?;
+        let message =
+            format!("stage {} needs {}, and --limit leaves that without hosts", stage.name, stages[need.at()].name);
+        let hint = format!("let --limit name hosts of {} too", stages[need.at()].name);
+        Some(Problem::new(super::problem::ErrorKind::Refused, message).hint(hint))
+    });
+    named.collect()
+}
+
 /// For a refused run only the stages that began say anything.
 fn begun(rollout: &Rollout, stages: Vec<super::document::StageResult>) -> Vec<super::document::StageResult> {
-    let began = rollout.stages().iter().map(|run| run.opened.is_some());
+    let limited = without_their_needs(rollout).is_empty();
+    let began = rollout.stages().iter().map(|run| run.opened.is_some() || !limited);
     stages.into_iter().zip(began).filter_map(|(stage, began)| began.then_some(stage)).collect()
 }
 
@@ -92,9 +108,10 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     let mut touched = rollout.declined().then_some(Outcome::Refused);
     let hosts = (0..).map(StageIx).zip(&rollout.settings().stages).flat_map(|(_, stage)| &stage.hosts);
     let (mut kept, mut left_out) = (false, false);
+    let undoes = matches!(rollout.settings().kind, RunKind::Rollback { .. });
     for host in hosts {
         let standing = standing(rollout, *host);
-        kept |= standing.is_patched();
+        kept |= standing.is_patched() || (undoes && standing.is_restored());
         left_out |= standing.state == ActionState::Skipped;
         match standing.outcome() {
             Some(Outcome::Refused) => touched = Some(Outcome::Refused),
@@ -128,7 +145,7 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
 
 /// What an unfinished run waits for.
 fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
-    if rollout.is_finished() || outcome == Outcome::Running {
+    if rollout.is_finished() {
         return None;
     }
     let settings = rollout.settings();
@@ -150,6 +167,23 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
                 stage.name,
                 &gate.digest.hex()[..12]
             ),
+        });
+    }
+    if outcome == Outcome::Running {
+        return None;
+    }
+    let decided = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.phase == Phase::Gate);
+    if let Some((stage, _)) = decided {
+        // Decided, and nobody drives the run: it waits to be taken up.
+        return Some(Waiting {
+            kind: WaitingFor::Approval,
+            stage: stage.name.clone(),
+            have: Some(1),
+            need: Some(1),
+            opens_at: None,
+            until: None,
+            digest: None,
+            command: format!("patchctl resume {}", settings.run),
         });
     }
     let stage = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.ended().is_none())?;

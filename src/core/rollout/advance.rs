@@ -218,8 +218,13 @@ impl Rollout {
             return if gate { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Approved) };
         }
         if matches!(self.settings.kind, RunKind::Rollback { .. }) {
-            let restored = self.any(ix, |place| place == Place::Restored);
-            return close(if restored { StageEnd::Approved } else { StageEnd::Failed });
+            let restored = self.any(ix, |place| matches!(place, Place::Restored | Place::Current));
+            let failed = self.any(ix, |place| matches!(place, Place::NotRestored | Place::Lost));
+            return close(match (restored, failed) {
+                (_, true) => StageEnd::Failed,
+                (true, false) => StageEnd::Approved,
+                (false, false) => StageEnd::Refused,
+            });
         }
         if self.any(ix, |place| matches!(place, Place::Current | Place::Kept)) {
             let needed = self.settings.stages.iter().any(|other| other.needs.contains(&ix));

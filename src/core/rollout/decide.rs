@@ -73,7 +73,7 @@ impl Rollout {
             Input::Confirm { .. } => Err(Refusal::OutOfDate),
             Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision, now),
             Input::Leave { why } => Ok(vec![Event::Paused { why }]),
-            Input::Retry => self.retry(now),
+            Input::Retry { only } => self.retry(only.as_deref(), now),
             Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
             Input::Signal(_) => Err(Refusal::OutOfDate),
             Input::Tick => Ok(self.expired(now)),
@@ -227,7 +227,7 @@ impl Rollout {
         }
     }
 
-    fn retry(&self, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    fn retry(&self, only: Option<&[HostIx]>, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let mut hosts = Vec::new();
         for ((ix, stage), run) in (0..).map(StageIx).zip(&self.settings.stages).zip(&self.stages) {
             let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
@@ -243,6 +243,7 @@ impl Rollout {
                 at.may_retry() || again
             }));
         }
+        hosts.retain(|host| only.is_none_or(|only| only.contains(host)));
         if hosts.is_empty() {
             return Err(Refusal::NothingToRetry);
         }

@@ -3,6 +3,7 @@
 //! Whoever reports is never held up: views are folded into a small state, and a thread of its own paints that state a
 //! few times a second. What it costs depends on the hosts that run now, not on the fleet.
 
+mod echo;
 mod lines;
 mod painter;
 mod screen;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::style::Look;
 use crate::core::view::{Display, View};
+use echo::Echo;
 use lines::Lines;
 use painter::{Painter, Shared};
 
@@ -50,15 +52,19 @@ impl Progress {
     /// On standard error: live where that is a terminal and nothing asks for silence.
     pub fn stderr(look: Look, verbosity: Verbosity) -> Self {
         let form = if look.is_terminal() && !verbosity.quiet { Form::Live } else { Form::Plain };
-        Self::new(look, verbosity, form, Box::new(std::io::stderr()))
+        Self::on(look, verbosity, form, Box::new(std::io::stderr()), Echo::of_terminal())
     }
 
     /// Onto `out`, in this form.
     pub fn new(look: Look, verbosity: Verbosity, form: Form, out: Box<dyn Write + Send>) -> Self {
+        Self::on(look, verbosity, form, out, Echo::of_nothing())
+    }
+
+    fn on(look: Look, verbosity: Verbosity, form: Form, out: Box<dyn Write + Send>, echo: Echo) -> Self {
         let live = form == Form::Live;
         let start = Instant::now();
         let shared = Arc::new(Shared::new(live));
-        let painter = Painter::start(Arc::clone(&shared), look.clone(), out, start);
+        let painter = Painter::start(Arc::clone(&shared), look.clone(), out, echo, start);
         Self { shared, painter, lines: Lines::new(look, verbosity, live), start }
     }
 

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::FRAME;
+use super::echo::Echo;
 use super::screen::Screen;
 use super::tally::{Frame, Tally};
 use crate::ui::style::{self, Look};
@@ -81,7 +82,7 @@ impl Shared {
 
 /// What is written on.
 enum Canvas {
-    Live(Look, Screen),
+    Live(Look, Box<Screen>),
     Plain(Box<dyn Write + Send>),
 }
 
@@ -114,9 +115,15 @@ pub(super) struct Painter {
 }
 
 impl Painter {
-    pub(super) fn start(shared: Arc<Shared>, look: Look, out: Box<dyn Write + Send>, start: Instant) -> Self {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        look: Look,
+        out: Box<dyn Write + Send>,
+        echo: Echo,
+        start: Instant,
+    ) -> Self {
         let canvas = if shared.live {
-            let screen = Screen::new(&look, out);
+            let screen = Box::new(Screen::new(&look, out, echo));
             Canvas::Live(look, screen)
         } else {
             Canvas::Plain(out)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 
+use super::echo::Echo;
 use super::tally::{Frame, HostLine, StageLine};
 use crate::ui::style::{self, Look};
 use crate::ui::text;
@@ -23,6 +24,7 @@ pub(super) struct Screen {
     hosts: Vec<ProgressBar>,
     more: Vec<ProgressBar>,
     styles: Styles,
+    echo: Echo,
 }
 
 #[derive(Clone)]
@@ -59,7 +61,7 @@ fn elapsed(time: Duration) -> String {
 }
 
 impl Screen {
-    pub(super) fn new(look: &Look, out: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(look: &Look, out: Box<dyn Write + Send>, echo: Echo) -> Self {
         console::set_colors_enabled(look.colour());
         let paper = Paper(Arc::new(Mutex::new(Sheet { out, text: String::new() })));
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(paper.clone()), DRAWS);
@@ -70,6 +72,7 @@ impl Screen {
             hosts: Vec::new(),
             more: Vec::new(),
             styles: Styles::new(look),
+            echo,
         }
     }
 
@@ -77,13 +80,14 @@ impl Screen {
     pub(super) fn draw(&mut self, lines: &[String], frame: &Frame, now: Duration) {
         let empty = self.stages.is_empty() && self.hosts.is_empty();
         if !empty || !frame.stages.is_empty() || !frame.hosts.is_empty() {
+            self.echo.off();
             self.set(frame, now);
         }
         let write = || lines.iter().for_each(|line| self.paper.line(line));
         if lines.is_empty() {
-            self.force()
+            self.force();
         } else {
-            self.bars.suspend(write)
+            self.bars.suspend(write);
         }
         self.paper.show();
     }
@@ -94,6 +98,7 @@ impl Screen {
         let _ = self.bars.clear();
         lines.iter().for_each(|line| self.paper.line(line));
         self.paper.show();
+        self.echo.on();
     }
 
     fn force(&self) {

@@ -95,6 +95,7 @@ impl Tally {
         let phase = text::one_line(phase);
         if let Some(active) = self.places.get(host).and_then(|place| self.active.get_mut(place)) {
             active.phase = phase;
+            active.since = now;
             active.log.clear();
             return;
         }

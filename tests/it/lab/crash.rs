@@ -29,3 +29,57 @@ fn a_killed_run_is_taken_up_where_it_was() {
         assert!(!bench.host(name).is_claimed());
     }
 }
+
+/// A run whose patch takes some seconds, up to where dpkg is at work.
+fn under_way(bench: &Bench) -> std::process::Child {
+    let uat = bench.host("uat-1");
+    uat.write("/etc/lab-slow.seconds", "6\n");
+    bench.plan("packages = [\"lab-slow\"]");
+    let args = ["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine", "--output", "json"];
+    let run = bench.spawn("run", &args);
+    wait_until("dpkg is at work", 60, || !uat.dpkg_actions().is_empty());
+    run
+}
+
+#[test]
+fn a_signal_stops_it_where_it_is_safe() {
+    let Some(bench) = Bench::start(&[spec("uat-1").repo("handmade").install(&["lab-slow=1.0"])]) else { return };
+    let mut run = under_way(&bench);
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(143), "{}", bench.read("run.err"));
+    let document: serde_json::Value = serde_json::from_str(&bench.read("run.out")).unwrap();
+    assert_eq!((&document["outcome"], &document["exit_code"]), (&"interrupted".into(), &143.into()));
+    let next = document["waiting"]["command"].as_str().unwrap();
+    assert!(next.starts_with("patchctl resume "), "it says how to go on: {document:#}");
+    // The step that was under way has ended, and is known.
+    assert_eq!(bench.host("uat-1").version("lab-slow"), "2.0");
+
+    let document = bench.json(0, &["resume", "last", "--yes", "--approve", "all", "--reason", "fine"]);
+    assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched");
+    assert_eq!(bench.host("uat-1").dpkg_actions(), ["upgrade lab-slow:all 1.0 2.0"]);
+    assert!(!bench.host("uat-1").is_claimed());
+}
+
+#[test]
+fn a_lost_connection_is_made_again() {
+    let Some(bench) = Bench::start(&[spec("uat-1").repo("handmade").install(&["lab-slow=1.0"])]) else { return };
+    let mut run = under_way(&bench);
+    // sshd ends the session as after a cut that it noticed; the patch goes on without it.
+    bench.host("uat-1").sh("for p in $(pgrep -f '^sshd: root@'); do kill -9 $p; done");
+    assert_eq!(run.wait().unwrap().code(), Some(0), "{}", bench.read("run.err"));
+    let document: serde_json::Value = serde_json::from_str(&bench.read("run.out")).unwrap();
+    assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched");
+    assert_eq!(bench.host("uat-1").dpkg_actions(), ["upgrade lab-slow:all 1.0 2.0"]);
+}
+
+#[test]
+fn a_network_that_is_gone_for_a_while_is_waited_for() {
+    let Some(bench) = Bench::start(&[spec("uat-1").repo("handmade").install(&["lab-slow=1.0"])]) else { return };
+    let mut run = under_way(&bench);
+    bench.host("uat-1").lab("net", &["down"]);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    bench.host("uat-1").lab("net", &["up"]);
+    assert_eq!(run.wait().unwrap().code(), Some(0), "{}", bench.read("run.err"));
+    assert_eq!(bench.host("uat-1").dpkg_actions(), ["upgrade lab-slow:all 1.0 2.0"]);
+}

@@ -21,7 +21,13 @@ fn a_paused_run_is_rejected_from_elsewhere() {
     bench.json(2, &["reject", run]);
     assert_eq!(bench.json(0, &["status", run])["waiting"]["kind"], "approval");
 
-    assert_eq!(bench.json(0, &["reject", run, "--reason", "latency doubled"])["verdict"], "rejected");
+    // A write that was cut off must not take the decision with it.
+    let journal = format!("state/runs/{run}/journal.jsonl");
+    bench.write(&journal, &format!("{}{{\"v\":1,\"seq\":9", bench.read(&journal)));
+    let answer = bench.patchctl(&["reject", run, "--reason", "latency doubled", "--output", "json"]).ended(0);
+    assert_eq!(answer.json()["verdict"], "rejected");
+    assert!(answer.err.contains("incomplete record"), "{}", answer.err);
+    assert_eq!(bench.json(0, &["status", run])["waiting"]["have"], 1);
     bench.json(2, &["approve", run, "--digest", paused["waiting"]["digest"].as_str().unwrap(), "--reason", "late"]);
     let document = bench.json(4, &["resume", run]);
     assert_eq!(document["outcome"], "rejected");
@@ -31,6 +37,24 @@ fn a_paused_run_is_rejected_from_elsewhere() {
     assert!(!bench.host("uat-1").is_claimed());
     bench.host("prod-1").assert_untouched();
     assert_eq!(bench.patchctl(&["status", run, "--exit-code"]).code, Some(4));
+}
+
+#[test]
+fn flags_that_do_not_fit_leave_no_run_behind() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
+    bench.plan(PLAIN);
+    bench.json(2, &["run", "plan.toml", "--approve", "nope", "--reason", "x"]);
+    bench.json(2, &["run", "plan.toml", "--wait", "1h"]);
+    assert_eq!(bench.json(0, &["runs"])["runs"].as_array().unwrap().len(), 0);
+    // Without hosts of UAT there is nothing that production could be held to.
+    let document = bench.json(7, &["run", "plan.toml", "--yes", "--limit", "prod-1"]);
+    assert_eq!(stage(&document, "prod")["state"], "SKIPPED");
+    assert!(first_error(&document)["message"].as_str().unwrap().contains("--limit"));
+    bench.json(3, &["run", "plan.toml", "--yes"]);
+    bench.json(2, &["resume", "last", "--limit", "uat-1"]);
+    bench.json(2, &["reject", "last", "--reason", "x", "--limit", "uat-1"]);
+    bench.json(2, &["resume", "last", "--change", "OTHER"]);
+    bench.host("prod-1").assert_untouched();
 }
 
 #[test]

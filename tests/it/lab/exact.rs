@@ -93,17 +93,21 @@ fn what_can_no_longer_be_downloaded_comes_from_the_cache_or_is_rebuilt() {
 fn where_there_is_no_way_back_nothing_is_begun() {
     let stuck = |name| spec(name).repo("handmade-new").install(&["lab-plain=1.0"]);
     let Some(bench) = Bench::start(&[stuck("uat-1"), stuck("prod-1")]) else { return };
+    let uat = bench.host("uat-1");
     bench.plan("packages = [\"lab-plain\"]");
-    let plan = bench.json(7, &["plan", "plan.toml"]);
-    assert_eq!(
-        host(&plan, "uat-1")["rollback"],
-        serde_json::json!({"guaranteed": false, "missing": ["lab-plain=1.0"]})
-    );
+    let plan = bench.json(0, &["plan", "plan.toml"]);
+    assert_eq!(host(&plan, "uat-1")["rollback"]["guaranteed"], true, "it can be rebuilt");
+    // Not without the list of its files.
+    uat.sh("rm /var/lib/dpkg/info/lab-plain.list");
+    let before = uat.snapshot();
     let document = bench.json(7, &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
+    assert_eq!(standing(&document, "uat-1"), "NONE/FAILED refused");
     let error = first_error(&document);
-    assert_eq!(error["kind"], "refused");
-    assert!(error["message"].as_str().unwrap().contains("lab-plain"), "{error:#}");
-    assert!(error["hint"].as_str().unwrap().contains("dpkg-repack"), "{error:#}");
-    bench.host("uat-1").assert_untouched();
+    assert_eq!((&error["kind"], &error["host"]), (&"refused".into(), &"uat-1".into()));
+    assert!(error["message"].as_str().unwrap().contains("lab-plain 1.0"), "{error:#}");
+    assert!(error["hint"].is_string(), "{error:#}");
+    assert_eq!(uat.dpkg_actions(), [""; 0]);
+    assert!(!uat.is_claimed());
+    uat.assert_same(&before);
     bench.host("prod-1").assert_untouched();
 }

@@ -55,3 +55,22 @@ fn a_changed_host_key_is_refused_and_its_line_named() {
     uat.assert_untouched();
     prod.assert_untouched();
 }
+
+#[test]
+fn a_machine_with_two_names_is_refused() {
+    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    let uat = bench.host("uat-1");
+    bench.plan("packages = [\"lab-plain\"]");
+    let inventory = bench.read("inventory.toml").replace("hosts = [\"uat-1\"]", "hosts = [\"uat-1\", \"alias\"]");
+    bench.write("inventory.toml", &format!("{inventory}[hosts.alias]\naddress = {:?}\n", uat.address));
+    // Which name is meant is not for chance to say: both are refused, and say which the other is.
+    let document = bench.json(7, &RUN);
+    for (name, other) in [("uat-1", "alias"), ("alias", "uat-1")] {
+        assert_eq!(standing(&document, name), "NONE/FAILED refused");
+        let errors = document["errors"].as_array().unwrap();
+        let error = errors.iter().find(|error| error["host"] == name).unwrap();
+        assert!(error["message"].as_str().unwrap().contains(&format!("same machine as {other}")), "{error:#}");
+    }
+    assert_eq!(uat.dpkg_actions(), [""; 0]);
+    assert!(!uat.is_claimed());
+}

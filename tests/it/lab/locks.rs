@@ -39,3 +39,17 @@ fn a_lock_that_is_released_in_time_costs_only_time() {
     assert_eq!(run.wait().unwrap().code(), Some(0), "{}", bench.read("run.err"));
     assert_eq!(uat.version("lab-plain"), "2.0");
 }
+
+#[test]
+fn an_interrupted_dpkg_is_mended_first() {
+    let host = plain("uat-1").install(&["lab-held=1.0"]);
+    let Some(bench) = Bench::start(&[host]) else { return };
+    let uat = bench.host("uat-1");
+    bench.plan("packages = [\"lab-plain\"]");
+    // As a power cut would have left it: unpacked, not configured.
+    uat.sh("cd /root; apt-get -qq update; apt-get -qq download lab-held=2.0; dpkg --unpack lab-held_2.0_all.deb");
+    let document = bench.json(0, &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
+    assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched");
+    assert_eq!(uat.versions(&["lab-held", "lab-plain"]).into_values().collect::<Vec<_>>(), ["2.0", "2.0"]);
+    assert_eq!(uat.sh("dpkg --audit"), "");
+}

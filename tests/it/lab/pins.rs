@@ -1,25 +1,16 @@
 //! Production gets what UAT proved, and nothing else.
 
 use super::bench::{Bench, host, stage, standing};
-use super::host::{Host, plain, spec};
+use super::host::{plain, spec};
 
 const RUN: [&str; 6] = ["run", "plan.toml", "--yes", "--approve", "all", "--reason=fine"];
-
-/// Installs a version of lab-plain that is older than all in the repositories.
-fn install_ancient(host: &Host) {
-    host.sh("mkdir -p /root/deb/DEBIAN && cd /root
-        printf 'Package: lab-plain\\nVersion: 0.9\\nArchitecture: all\\nMaintainer: lab\\nDescription: ancient\\n' >deb/DEBIAN/control
-        dpkg-deb --root-owner-group --build deb ancient.deb >/dev/null
-        cp ancient.deb /var/cache/apt/archives/lab-plain_0.9_all.deb
-        dpkg -i ancient.deb >/dev/null 2>&1; rm -r deb ancient.deb");
-}
 
 #[test]
 fn production_gets_the_proved_version_although_a_newer_one_has_come() {
     let Some(bench) = Bench::start(&[spec("uat-1").repo("handmade-old"), spec("prod-1").repo("handmade-old")]) else {
         return;
     };
-    bench.hosts.iter().for_each(install_ancient);
+    bench.hosts.iter().for_each(|host| host.install_made("lab-plain", "0.9"));
     bench.plan("packages = [\"lab-plain\"]");
     let paused = bench.json(3, &["run", "plan.toml", "--yes"]);
     assert_eq!(bench.host("uat-1").version("lab-plain"), "1.0");

@@ -59,3 +59,23 @@ fn a_part_of_a_run_is_undone() {
     assert_eq!(versions("uat-1"), ["1.0", "1.0"]);
     assert_eq!(versions("prod-1"), ["2.0", "1.0"]);
 }
+
+#[test]
+fn what_somebody_else_has_changed_since_is_left_alone() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
+    bench.plan("packages = [\"lab-plain\"]");
+    let run = bench.json(0, &RUN)["run_id"].as_str().unwrap().to_owned();
+    let prod = bench.host("prod-1");
+    prod.install_made("lab-plain", "3.0");
+    let actions = prod.dpkg_actions();
+
+    let args = ["rollback", &run, "--yes", "--reason", "found a bug", "--output", "json"];
+    let answer = bench.patchctl(&args).ended(8);
+    let document = answer.json();
+    assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored");
+    assert!(answer.err.lines().any(|line| line.starts_with("✓ uat  uat-1  restored")), "{}", answer.err);
+    assert_eq!(standing(&document, "prod-1"), "NONE/FAILED conflict");
+    assert_eq!(host(&document, "prod-1")["error"]["kind"], "conflict");
+    assert_eq!(prod.dpkg_actions(), actions);
+    assert!(bench.hosts.iter().all(|host| !host.is_claimed()));
+}

@@ -45,11 +45,17 @@ fn an_approved_update_goes_through_uat_to_production() {
     }
     assert_ne!(bench.host("prod-1").main_pid("nginx"), nginx);
 
+    let run = document["run_id"].as_str().unwrap();
+    assert_eq!(bench.json(0, &["report", run]), document, "a report is the result again");
+    assert_eq!(bench.json(0, &["runs"])["runs"][0]["outcome"], "complete");
+
     // Again: nothing to do, so nobody is asked, and nothing is done.
     let actions = bench.host("prod-1").dpkg_actions();
-    let document = bench.json(0, &["run", "plan.toml"]);
-    assert_eq!(document["summary"]["current"], 2);
-    assert_eq!(standing(&document, "prod-1"), "NONE/SUCCESS current");
+    let events = bench.patchctl(&["run", "plan.toml", "--output", "jsonl"]).ended(0).out;
+    let lines: Vec<serde_json::Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let document = lines.last().unwrap();
+    assert_eq!((document["outcome"].as_str(), &document["summary"]["current"]), (Some("complete"), &2.into()));
+    assert_eq!(standing(document, "prod-1"), "NONE/SUCCESS current");
     assert_eq!(bench.host("prod-1").dpkg_actions(), actions);
     assert!(!bench.host("prod-1").is_claimed());
 }

@@ -41,7 +41,7 @@ impl Secrets for Person {
     async fn become_password(&self, _: &Host) -> Result<Option<Secret>, Problem> {
         Ok(self.give(self.become_password.as_ref()))
     }
-    async fn passphrase(&self, _: &Path) -> Result<Option<Secret>, Problem> {
+    async fn passphrase(&self, _: &Path, _: bool) -> Result<Option<Secret>, Problem> {
         Ok(self.give(self.passphrase.as_ref()))
     }
 }

@@ -31,8 +31,9 @@ fn modes() -> String {
 #[ignore = "the child of the other tests"]
 async fn child() {
     let before = modes();
-    let display: Arc<dyn patchctl::core::view::Display> = match std::env::var_os("UI_LIVE") {
-        Some(_) => Arc::new(super::show::live()),
+    let live = std::env::var_os("UI_LIVE").map(|_| Arc::new(super::show::live()));
+    let display: Arc<dyn patchctl::core::view::Display> = match &live {
+        Some(live) => Arc::clone(live) as _,
         None => Arc::new(NoDisplay),
     };
     let look = Look::stderr(ColorChoice::Auto);
@@ -70,12 +71,22 @@ async fn child() {
         }
         "passphrase" => {
             let file = std::path::Path::new("/root/.ssh/id_ed25519");
-            let (first, again) = tokio::join!(secrets.passphrase(file), secrets.passphrase(file));
+            let (first, again) = tokio::join!(secrets.passphrase(file, false), secrets.passphrase(file, false));
             let told = first.map(|secret| secret.map(|secret| secret.expose().to_owned()));
             format!("{told:?} {}", again.is_ok())
         }
+        "wrong_passphrase" => {
+            let file = std::path::Path::new("/root/.ssh/id_ed25519");
+            let first = secrets.passphrase(file, false).await.is_ok();
+            let again = secrets.passphrase(file, true).await;
+            format!("{first} {:?}", again.map(|secret| secret.map(|secret| secret.expose().to_owned())))
+        }
         other => panic!("nobody asks {other:?}"),
     };
+    if let Some(live) = live {
+        std::thread::sleep(Duration::from_millis(800));
+        live.finish();
+    }
     println!("ANSWER {answer} MODES {}", if before == modes() { "same" } else { "changed" });
 }
 
@@ -89,7 +100,7 @@ fn command(ask: &str) -> Command {
 fn ask(ask: &str) -> OsSession {
     let mut session = Session::spawn(command(ask)).unwrap();
     session.get_process_mut().set_window_size(80, 50).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
     session
 }
 
@@ -189,6 +200,23 @@ fn a_signal_and_a_new_window_size_do_not_answer() {
 }
 
 #[test]
+fn progress_hides_what_is_typed_and_makes_room_for_the_prompt() {
+    let mut command = command("gate");
+    command.env("UI_LIVE", "1");
+    let mut session = Session::spawn(command).unwrap();
+    session.get_process_mut().set_window_size(100, 50).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(90)));
+    session.expect("300 hosts").unwrap();
+    session.expect(MENU).unwrap();
+    session.send(CTRL_C).unwrap();
+    session.expect("more running").unwrap();
+    session.send("typed").unwrap();
+    let found = session.expect(Regex("(?s)^(.*)ANSWER ([^\r]*)\r")).unwrap();
+    assert!(!String::from_utf8_lossy(found.get(1).unwrap()).contains("typed"));
+    assert_eq!(found.get(2).unwrap(), b"Wait MODES same");
+}
+
+#[test]
 fn details_are_shown_and_the_choice_is_open_again() {
     let mut session = ask("large_gate");
     session.expect(MENU).unwrap();
@@ -276,6 +304,25 @@ fn a_secret_is_asked_for_once_and_never_shown() {
     let shown = String::from_utf8_lossy(found.get(1).unwrap()).into_owned();
     assert!(!shown.contains("hunter"), "{shown:?}");
     assert_eq!(found.get(2).unwrap(), b"Ok(Some(\"hunter2\")) true MODES same");
+}
+
+#[test]
+fn a_wrong_passphrase_is_said_to_be_wrong() {
+    let mut session = ask("wrong_passphrase");
+    session.expect("Passphrase of").unwrap();
+    session.send("no\r").unwrap();
+    session.expect("That was not it. Passphrase of").unwrap();
+    session.send("hunter2\r").unwrap();
+    assert_eq!(answer(&mut session), "true Ok(Some(\"hunter2\")) MODES same");
+}
+
+#[test]
+fn ctrl_c_at_a_secret_gives_none() {
+    let mut session = ask("passphrase");
+    session.expect("Passphrase of").unwrap();
+    session.send(format!("hunt{CTRL_C}")).unwrap();
+    let told = answer(&mut session);
+    assert!(told.contains("was not given") && told.ends_with("MODES same"), "{told}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ test_upgrade_and_rollback() {
     releases_are 2.4.0 2.4.1
     steps verify
     well
-    has note "shop 2.4.1: bin/check is content: fine"
+    has check bin/check yes "shop 2.4.1: fine"
     has installed shop all 2.4.1
     steps rollback
     well

@@ -1,13 +1,16 @@
 //! One step on one host: the playbook's scripts with their parameters, sent through the transport, and what came back,
 //! as an input for the run.
 
+mod inputs;
+mod judge;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::inputs::package_lines;
+use self::judge::{report, unreadable, what_failed};
 use crate::core::event::{Input, Step};
 use crate::core::findings::{Fate, Identity, Resolution, StepReport, StepResult, sorted};
 use crate::core::ids::{Digest, HostIx, JobId, PlaybookName, StageIx};
@@ -17,15 +20,8 @@ use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::Rollout;
 use crate::core::settings::{Host, RunKind, Select, Settings, Stage};
 use crate::core::view::{Display, View};
-use crate::playbook::{self, Playbook, Records, Rights, StepName};
-use crate::ports::{Claim, Failure, Job, JobEnd, Listener, Output, Privilege, Script, Transport};
-
-/// How long a step waits for the package manager's lock, unless the plan says otherwise (`lock_timeout` in
-/// `[patch.vars]`).
-const LOCK_TIMEOUT: &str = "120";
-
-/// How many of a failed step's last log lines become part of the record.
-const TAIL_LINES: usize = 12;
+use crate::playbook::{self, Playbook, Records, StepName};
+use crate::ports::{Claim, Failure, Job, JobEnd, Listener, Output, Transport};
 
 /// The playbooks of a run, frozen at its start.
 pub type Playbooks = Arc<BTreeMap<PlaybookName, Playbook>>;
@@ -46,6 +42,8 @@ pub struct StepContext {
     pub refresh: bool,
     /// Another run's claim is no obstacle.
     pub force: bool,
+    /// Room for steps at the same time, where the caller limits it.
+    pub room: Option<tokio::sync::Semaphore>,
 }
 
 /// A step, ready to run: it holds all that it needs of the run's state.
@@ -105,6 +103,12 @@ impl Ended {
 
 impl Task {
     pub(super) async fn run(self) -> (Input, Vec<u8>) {
+        let context = Arc::clone(&self.context);
+        let _place = match &context.room {
+            // It is never closed.
+            Some(room) => room.acquire().await.ok(),
+            None => None,
+        };
         let ended = match (self.step, &self.job) {
             (Step::Resolve, _) | (_, None) => self.resolve().await,
             (_, Some(job)) => self.job(job.clone()).await,
@@ -120,6 +124,10 @@ impl Task {
 
     fn stage(&self) -> &Stage {
         &self.context.settings.stages[self.stage.at()]
+    }
+
+    fn listener(&self) -> HostListener {
+        HostListener { host: self.settings().name.clone(), display: Arc::clone(&self.context.display) }
     }
 
     /// Every problem says on which host and in which step.
@@ -230,7 +238,10 @@ impl Task {
         };
         let ops = match &self.context.settings.kind {
             RunKind::Run => sorted(records.ops),
-            RunKind::Rollback { undo, .. } => undo.get(&self.settings().name).cloned().unwrap_or_default(),
+            RunKind::Rollback { undo, .. } => {
+                let ops = undo.get(&self.settings().name).cloned().unwrap_or_default();
+                still_to_undo(ops, &records.installed)
+            }
         };
         if let Some(problem) = self.not_approved(&ops) {
             return Ended::failed(problem, Fate::Unchanged, StepReport::default(), log);
@@ -301,168 +312,6 @@ impl Task {
         }
         ended
     }
-
-    fn no_end(&self, failure: Failure) -> Ended {
-        // A run takes back only what it changed: a host that it cannot reach for that is lost.
-        let must_go_back = self.step == Step::Rollback && self.context.settings.kind == RunKind::Run;
-        let lost = failure.may_have_begun || self.inherited || must_go_back;
-        let fate = match (self.step, lost) {
-            (_, true) => Fate::Lost,
-            (Step::Settle, false) => Fate::Changed,
-            (_, false) => Fate::Unchanged,
-        };
-        Ended::failed(failure.problem, fate, StepReport::default(), Vec::new())
-    }
-
-    fn judge(&self, steps: &[StepName], output: Output, died: Option<String>) -> Ended {
-        let records = match playbook::parse(&output.records) {
-            Ok(records) => records,
-            Err(error) => return unreadable(&error, Fate::Changed, output),
-        };
-        let finished = died.is_none() && records.finished(steps) && records.problems.is_empty();
-        let mut report = report(&records, &output.log, !finished);
-        let mut installed = records.installed.clone();
-        installed.sort();
-        if self.proof && !installed.is_empty() {
-            report.installed = Some(digest_of(&installed));
-        }
-        let wrong = (finished && matches!(self.step, Step::Apply | Step::Settle)).then(|| self.not_installed(&report));
-        if finished && wrong.as_ref().is_none_or(Option::is_none) {
-            return Ended { result: StepResult::Done(Box::new(report)), ops: Vec::new(), installed, log: output.log };
-        }
-        let problem = match (died, wrong.flatten()) {
-            (Some(why), _) => Problem::new(ErrorKind::Apply, format!("the job ended without a result: {why}"))
-                .hint("look at the host's own log (journalctl, dmesg) for what killed it"),
-            (None, Some(message)) => Problem::new(ErrorKind::Apply, message),
-            (None, None) => what_failed(&records, &output),
-        };
-        let fate = if self.is_unchanged(&problem, &report) { Fate::Unchanged } else { Fate::Changed };
-        Ended::failed(problem, fate, report, output.log)
-    }
-
-    /// Whether the step says that it changed nothing, and the packages agree.
-    fn is_unchanged(&self, problem: &Problem, report: &StepReport) -> bool {
-        let harmless = matches!(
-            problem.kind,
-            ErrorKind::Stale | ErrorKind::Locked | ErrorKind::NoSpace | ErrorKind::Repository | ErrorKind::Claimed
-        );
-        let as_before = |op: &PackageOp| {
-            let now = report.packages.iter().find(|package| package.name == op.name && package.arch == op.arch);
-            now.is_some_and(|package| package.version == op.from)
-        };
-        self.step == Step::Apply && harmless && self.ops.iter().all(as_before)
-    }
-
-    /// A package of the transaction that is not what it should be, in words.
-    fn not_installed(&self, report: &StepReport) -> Option<String> {
-        self.ops.iter().find_map(|op| {
-            let now = report.packages.iter().find(|package| package.name == op.name && package.arch == op.arch);
-            let found = now.and_then(|package| package.version.as_ref());
-            if found == op.to.as_ref() {
-                return None;
-            }
-            let shown =
-                |v: Option<&crate::core::packages::Version>| v.map_or("not installed".into(), ToString::to_string);
-            Some(format!("{} is {}, and should be {}", op.name, shown(found), shown(op.to.as_ref())))
-        })
-    }
-
-    /// Names this run on this host: a folder with our job's ID but another nonce is not ours.
-    fn nonce(&self) -> String {
-        let settings = &self.context.settings;
-        Digest::of(format!("{} {} {}", settings.run, settings.plan_digest, self.settings().name).as_bytes()).hex()
-    }
-
-    fn listener(&self) -> HostListener {
-        HostListener { host: self.settings().name.clone(), display: Arc::clone(&self.context.display) }
-    }
-
-    fn script(&self, playbook: &Playbook, steps: &[StepName], name: &'static str) -> Script {
-        let (text, limit) = playbook.script(steps);
-        Script {
-            name,
-            text,
-            env: self.env(),
-            files: self.files(playbook),
-            privilege: match playbook.rights {
-                Rights::Root => Privilege::Root,
-                Rights::User => Privilege::User,
-            },
-            timeout: limit.min(self.stage().timeout).max(Duration::from_secs(1)),
-        }
-    }
-
-    fn env(&self) -> BTreeMap<String, String> {
-        let settings = &self.context.settings;
-        let patch = &settings.patch;
-        let stage = self.stage();
-        let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
-        let run = match &settings.kind {
-            RunKind::Run => &settings.run,
-            // The stash to go back to is the one of the run that is undone.
-            RunKind::Rollback { of, .. } => of,
-        };
-        let lock_timeout = patch.vars.get("lock_timeout").cloned().unwrap_or_else(|| LOCK_TIMEOUT.into());
-        let mut env: BTreeMap<String, String> = [
-            ("RUN", run.to_string()),
-            ("CHANGE", settings.change.to_string()),
-            ("STAGE", stage.name.to_string()),
-            ("HOST", self.settings().name.to_string()),
-            ("SELECT", self.select().as_str().into()),
-            ("INSTALL", flag(patch.install)),
-            ("ALLOW_REMOVALS", flag(patch.allow_removals)),
-            ("REFRESH", flag(self.context.refresh)),
-            ("WANT_INSTALLED", flag(self.proof)),
-            ("LOCK_TIMEOUT", lock_timeout),
-            ("RESTART", stage.restart.as_str().into()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        env.extend(
-            patch.vars.iter().map(|(name, value)| (format!("VAR_{}", name.to_ascii_uppercase()), value.clone())),
-        );
-        env
-    }
-
-    /// With an approved list, "all" means all of the list: nothing else may be asked for.
-    fn select(&self) -> Select {
-        let patch = &self.context.settings.patch;
-        if patch.approved.is_some() && patch.select == Select::All { Select::Packages } else { patch.select }
-    }
-
-    fn requests(&self, playbook: &Playbook) -> &[PackageRequest] {
-        let patch = &self.context.settings.patch;
-        match (&patch.approved, patch.select) {
-            (Some(approved), Select::All) => approved,
-            _ => patch.packages_for.get(&playbook.name).unwrap_or(&patch.packages),
-        }
-    }
-
-    fn files(&self, playbook: &Playbook) -> BTreeMap<String, String> {
-        let settings = &self.context.settings;
-        let patch = &settings.patch;
-        let lines = |list: &[String]| list.iter().fold(String::new(), |text, line| text + line + "\n");
-        let mut files: BTreeMap<String, String> = [
-            ("packages", request_lines(self.requests(playbook))),
-            ("exclude", lines(&patch.exclude)),
-            ("restart_exclude", lines(&self.stage().restart_exclude)),
-        ]
-        .map(|(name, text)| (name.to_owned(), text))
-        .into();
-        if self.step.is_job() {
-            files.insert("transaction".into(), transaction_lines(&self.ops));
-        }
-        if let RunKind::Rollback { packages, .. } = &settings.kind
-            && !packages.is_empty()
-        {
-            let undo = self.ops.iter().fold(String::new(), |mut text, op| {
-                let _ = writeln!(text, "{}\t{}", op.name, op.arch);
-                text
-            });
-            files.insert("undo".into(), undo);
-        }
-        files
-    }
 }
 
 /// What a host says goes to the display.
@@ -481,11 +330,22 @@ impl Listener for HostListener {
         if let Some(phase) = text.strip_prefix("phase\t") {
             self.display.show(&View::HostLog { host: self.host.clone(), line: phase.to_owned() });
         }
+        // That may take minutes, and only a person can do anything about it.
+        if let Some([file, pid, command]) = text.strip_prefix("lock\t").and_then(fields) {
+            self.notice(&format!("waits for process {pid} ({command}), which holds {file}"));
+        }
     }
 
     fn notice(&self, text: &str) {
         self.display.show(&View::Notice { host: self.host.clone(), text: text.to_owned() });
     }
+}
+
+/// The three fields of a record.
+fn fields(text: &str) -> Option<[&str; 3]> {
+    let mut fields = text.split('\t');
+    let three = [fields.next()?, fields.next()?, fields.next()?];
+    fields.next().is_none().then_some(three)
 }
 
 /// The playbook's steps of a scheduled step.
@@ -504,87 +364,15 @@ fn known(playbook: &Playbook, steps: &[StepName]) -> Vec<StepName> {
     steps.iter().copied().filter(|step| playbook.steps.contains_key(step)).collect()
 }
 
-fn report(records: &Records, log: &[u8], failed: bool) -> StepReport {
-    let others = records.problems.iter().skip(1).map(|problem| problem.message.clone());
-    let mut packages = records.packages.clone();
-    packages.sort();
-    packages.dedup();
-    StepReport {
-        packages,
-        old: records.old.clone(),
-        services: latest(&records.services),
-        reboot: records.reboot.clone(),
-        checks: records.checks.clone(),
-        differences: records.differences.clone(),
-        conflicts: records.conflicts.clone(),
-        installed: None,
-        notes: records.notes.iter().cloned().chain(others).collect(),
-        tail: if failed { tail(log) } else { Vec::new() },
-        log: None,
-        took_ms: 0,
-    }
-}
-
-/// A service may be reported twice (restarted, then looked at): a restart that worked stands unless it is stale again.
-fn latest(services: &[crate::core::findings::Service]) -> Vec<crate::core::findings::Service> {
-    let mut by_unit = BTreeMap::new();
-    for service in services {
-        by_unit.insert(&service.unit, service);
-    }
-    by_unit.into_values().cloned().collect()
-}
-
-fn tail(log: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(log);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = lines.len().saturating_sub(TAIL_LINES);
-    lines[last..].iter().map(|line| line.chars().take(300).collect()).collect()
-}
-
-/// Why a script did not finish: in its own words where it had any.
-fn what_failed(records: &Records, output: &Output) -> Problem {
-    if let Some(problem) = records.problems.first() {
-        return problem.clone();
-    }
-    let step = records.stopped_in().map_or("the script", StepName::as_str);
-    let code = output.code.map_or("without an exit code".to_owned(), |code| format!("with exit code {code}"));
-    let last = tail(&output.log).pop().map(|line| format!(": {line}")).unwrap_or_default();
-    Problem::new(ErrorKind::Internal, format!("{step} ended {code} and did not say why{last}")).during(step)
-}
-
-fn unreadable(error: &playbook::RecordError, fate: Fate, output: Output) -> Ended {
-    let problem = Problem::new(ErrorKind::Internal, format!("what the host reported cannot be used: {error}"))
-        .hint("nothing was guessed from it; look at the step's log (`patchctl status RUN -v`)");
-    let report = StepReport { tail: tail(&output.log), ..StepReport::default() };
-    Ended::failed(problem, fate, report, output.log)
-}
-
-fn request_lines(requests: &[PackageRequest]) -> String {
-    requests.iter().fold(String::new(), |mut text, request| {
-        let arch = request.arch.as_ref().map(|arch| format!(":{arch}")).unwrap_or_default();
-        let version = request.version.as_ref().map_or("", |version| version.as_str());
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}{arch}\t{version}", request.name);
-        text
-    })
-}
-
-fn package_lines(packages: &[Package]) -> String {
-    packages.iter().fold(String::new(), |mut text, package| {
-        let version = package.version.as_ref().map_or("", |version| version.as_str());
-        let _ = writeln!(text, "{}\t{}\t{version}", package.name, package.arch);
-        text
-    })
-}
-
-fn transaction_lines(ops: &[PackageOp]) -> String {
-    ops.iter().fold(String::new(), |mut text, op| {
-        let version =
-            |v: &Option<crate::core::packages::Version>| v.as_ref().map(ToString::to_string).unwrap_or_default();
-        let (from, to) = (version(&op.from), version(&op.to));
-        let _ = writeln!(text, "{}\t{}\t{}\t{from}\t{to}", op.op.as_str(), op.name, op.arch);
-        text
-    })
+/// Of what would be undone, what is not undone already. What is at neither version stays in: the host says why it is
+/// left alone.
+fn still_to_undo(ops: Vec<PackageOp>, installed: &[Package]) -> Vec<PackageOp> {
+    let now = |op: &PackageOp| {
+        let here = installed.iter().find(|package| package.name == op.name && package.arch == op.arch);
+        here.and_then(|package| package.version.clone())
+    };
+    // A host that lists nothing has not said what it has.
+    ops.into_iter().filter(|op| installed.is_empty() || now(op) != op.to).collect()
 }
 
 /// The digest under which a list is interned.

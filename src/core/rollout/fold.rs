@@ -1,0 +1,292 @@
+//! Events folded into the state: the only way in which it changes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Effect, Misfit, Rollout, Slot};
+use crate::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
+use crate::core::findings::{Fate, Resolution, StepResult};
+use crate::core::host::{Activity, Place};
+use crate::core::ids::{HostIx, JobId, StageIx};
+use crate::core::problem::{ErrorKind, Problem};
+use crate::core::stage::{Gate, Phase, StageRun};
+
+impl Rollout {
+    fn begin(&mut self, effect: Effect) {
+        let slot = effect.slot();
+        self.open.insert(slot, effect);
+        self.fresh.push_back(slot);
+    }
+
+    /// Folds one event into the state.
+    ///
+    /// # Errors
+    /// When it does not fit: nothing that this patchctl wrote can lead there.
+    pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), Misfit> {
+        self.started_at.get_or_insert(at);
+        self.last_at = Some(at);
+        match event {
+            Event::RunStarted { .. } | Event::TailCut { .. } => {}
+            Event::Driven { by, .. } => {
+                self.driver = Some(by.clone());
+                (self.paused, self.draining, self.confirming) = (None, None, false);
+                self.open.remove(&Slot::Confirm);
+            }
+            Event::Transaction { digest, ops } => {
+                self.transactions.insert(*digest, Arc::new(ops.clone()));
+            }
+            Event::Installed { digest, packages } => {
+                self.installed.insert(*digest, Arc::new(packages.clone()));
+            }
+            Event::Confirmed { .. } => {
+                self.confirmed = true;
+                self.confirming = false;
+                self.open.remove(&Slot::Confirm);
+            }
+            Event::Declined { .. } => {
+                self.declined = true;
+                self.confirming = false;
+                self.open.remove(&Slot::Confirm);
+            }
+            Event::Confirming => {
+                self.confirming = true;
+                self.begin(Effect::Confirm);
+            }
+            Event::StepStarted { host, step, job } => self.step_started(*host, *step, job.as_ref(), at)?,
+            Event::StepEnded { host, step, result } => self.step_ended(*host, *step, result, at)?,
+            Event::Draining { signal } => self.draining = Some(signal.clone()),
+            Event::Paused { why } => self.paused = Some(why.clone()),
+            Event::Noted { problem } => self.notes.push(problem.clone()),
+            Event::Retried { hosts } => self.retried(hosts)?,
+            Event::Finished => self.finished = true,
+            _ => self.stage_event(event, at)?,
+        }
+        Ok(())
+    }
+
+    fn stage_event(&mut self, event: &Event, at: Timestamp) -> Result<(), Misfit> {
+        match event {
+            Event::StageOpened { stage } => {
+                let hosts = &self.settings.stages.get(stage.at()).ok_or(Misfit("no such stage"))?.hosts;
+                let waiting = |host: &HostIx| self.host(*host).place == Place::Waiting;
+                let hosts: VecDeque<HostIx> = hosts.iter().copied().filter(waiting).collect();
+                self.pins = Arc::new(self.proved());
+                let run = self.stage_mut(*stage)?;
+                run.opened = Some(at);
+                run.phase = Phase::Resolving;
+                run.queue = hosts;
+            }
+            Event::StageResolved { stage } => {
+                self.stage_mut(*stage)?;
+                // A stage that was taken up again may have patched hosts that wait for their gate.
+                let busy = self.any(*stage, |place| matches!(place, Place::Ready | Place::Patched));
+                self.stage_mut(*stage)?.phase = if busy { Phase::Resolved } else { Phase::Idle };
+            }
+            Event::WaveStarted { stage, wave, hosts } => {
+                if hosts.iter().any(|host| host.at() >= self.hosts.len()) {
+                    return Err(Misfit("no such host"));
+                }
+                let run = self.stage_mut(*stage)?;
+                run.phase = Phase::Rolling;
+                run.wave = *wave;
+                run.queue = hosts.iter().copied().collect();
+            }
+            Event::WaveEnded { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
+            Event::Exceeded { stage } => {
+                let run = self.stage_mut(*stage)?;
+                run.exceeded = true;
+                run.queue.clear();
+            }
+            Event::GateOpened { stage, gate, digest } => {
+                let open = Gate { kind: *gate, digest: *digest, opened: at, decided: None };
+                let run = self.stage_mut(*stage)?;
+                run.phase = Phase::Gate;
+                run.gate = Some(open);
+                self.begin(Effect::Ask { stage: *stage, gate: *gate, digest: *digest });
+            }
+            Event::Decided { stage, gate, digest, decision } => {
+                let run = self.stage_mut(*stage)?;
+                let open = run.gate.as_mut().ok_or(Misfit("a decision without a gate"))?;
+                open.decided = Some((decision.clone(), at));
+                run.decisions.push((*gate, *digest, decision.clone(), at));
+                self.open.remove(&Slot::Gate(*stage));
+            }
+            Event::GatePassed { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
+            Event::ApprovalLapsed { stage } => {
+                let run = self.stage_mut(*stage)?;
+                let gate = run.gate.as_mut().ok_or(Misfit("no gate to lapse"))?;
+                // It waits anew, and its time begins anew.
+                (gate.decided, gate.opened) = (None, at);
+                run.phase = Phase::Gate;
+                let ask = Effect::Ask { stage: *stage, gate: gate.kind, digest: gate.digest };
+                self.begin(ask);
+            }
+            Event::UndoStarted { stage, cause } => self.undo_started(*stage, cause)?,
+            Event::ClosingStarted { stage, end } => self.closing_started(*stage, *end)?,
+            Event::StageEnded { stage, end } => self.stage_mut(*stage)?.phase = Phase::Ended(*end),
+            _ => return Err(Misfit("an event that belongs to no stage")),
+        }
+        Ok(())
+    }
+
+    fn stage_mut(&mut self, stage: StageIx) -> Result<&mut StageRun, Misfit> {
+        self.stages.get_mut(stage.at()).ok_or(Misfit("no such stage"))
+    }
+
+    fn undo_started(&mut self, stage: StageIx, cause: &UndoCause) -> Result<(), Misfit> {
+        self.stage_mut(stage)?;
+        if let UndoCause::FailedIn(other) = cause {
+            self.stage_mut(*other)?;
+        }
+        let members = self.undo_candidates(stage, cause);
+        for host in &members {
+            self.hosts[host.at()].place = Place::MustUndo;
+        }
+        // A gate that waited is about nothing now.
+        self.open.remove(&Slot::Gate(stage));
+        let run = self.stage_mut(stage)?;
+        run.phase = Phase::Undoing(cause.clone());
+        run.queue = members.into();
+        Ok(())
+    }
+
+    fn closing_started(&mut self, stage: StageIx, end: StageEnd) -> Result<(), Misfit> {
+        let members = self.settings.stages.get(stage.at()).ok_or(Misfit("no such stage"))?.hosts.clone();
+        let mut claimed = VecDeque::new();
+        for host in members {
+            let run = &mut self.hosts[host.at()];
+            if run.place == Place::Patched {
+                run.place = Place::Kept;
+            }
+            if run.next(Activity::Closing, &self.settings.kind).is_some() {
+                claimed.push_back(host);
+            }
+        }
+        let run = self.stage_mut(stage)?;
+        run.phase = Phase::Closing(end);
+        run.queue = claimed;
+        Ok(())
+    }
+
+    fn step_started(&mut self, host: HostIx, step: Step, job: Option<&JobId>, at: Timestamp) -> Result<(), Misfit> {
+        let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
+        let run = &mut self.stages[stage.at()];
+        if run.ready.front() == Some(&host) {
+            run.ready.pop_front();
+        } else if run.queue.front() == Some(&host) {
+            run.queue.pop_front();
+            run.active += 1;
+        } else {
+            return Err(Misfit("a step on a host whose turn it is not"));
+        }
+        self.hosts[host.at()].begin(step, at);
+        self.begin(Effect::Step { host, step, job: job.cloned() });
+        Ok(())
+    }
+
+    fn step_ended(&mut self, host: HostIx, step: Step, result: &StepResult, at: Timestamp) -> Result<(), Misfit> {
+        let run = self.hosts.get_mut(host.at()).ok_or(Misfit("no such host"))?;
+        if run.step != Some(step) {
+            return Err(Misfit("the end of a step that did not run"));
+        }
+        let had_failed = run.failed;
+        run.end(step, result, at);
+        let newly_failed = run.failed && !had_failed;
+        self.open.remove(&Slot::Host(host));
+        if let StepResult::Resolved(resolution) = result {
+            self.host_resolved(host, resolution)?;
+        }
+        match (step, result) {
+            (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(problem.clone()),
+            (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
+            _ => {}
+        }
+        let stage = &mut self.stages[self.stage_of[host.at()].at()];
+        stage.failed += usize::from(newly_failed);
+        let activity = stage.activity().ok_or(Misfit("a step's end in a stage at rest"))?;
+        if self.hosts[host.at()].next(activity, &self.settings.kind).is_some() {
+            stage.ready.push_back(host);
+        } else {
+            stage.active = stage.active.checked_sub(1).ok_or(Misfit("more hosts came to rest than began"))?;
+        }
+        Ok(())
+    }
+
+    fn claim_stays(&self, host: HostIx) -> Problem {
+        let message = "the stash's job may still run there, so the run's claim stays on the host";
+        Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).during(Step::Stash.as_str())
+    }
+
+    fn host_resolved(&mut self, host: HostIx, found: &Resolution) -> Result<(), Misfit> {
+        let ops = self.transactions.get(&found.transaction).ok_or(Misfit("an unknown transaction"))?;
+        let identity = found.identity.host_key.clone().zip(found.identity.machine_id.clone());
+        let first = identity.map_or(host, |machine| *self.machines.entry(machine).or_insert(host));
+        let refusal = self.same_machine(host, first).or_else(|| self.refusal(host, found, ops));
+        let has_work = !ops.is_empty();
+        self.hosts[host.at()].resolved(has_work, refusal);
+        // Which of two names answered first is chance: while nothing is begun there, the first is refused too.
+        let undecided = self.stages[self.stage_of(first).at()].phase == Phase::Resolving;
+        if first != host && undecided && matches!(self.hosts[first.at()].place, Place::Ready | Place::Current) {
+            let refusal = self.same_machine(first, host);
+            self.hosts[first.at()].resolved(true, refusal);
+        }
+        Ok(())
+    }
+
+    fn retried(&mut self, hosts: &[HostIx]) -> Result<(), Misfit> {
+        let mut by_stage: BTreeMap<StageIx, VecDeque<HostIx>> = BTreeMap::new();
+        for host in hosts {
+            let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
+            if std::mem::take(&mut self.hosts[host.at()].failed) {
+                self.stages[stage.at()].failed -= 1;
+            }
+            self.hosts[host.at()].retry();
+            by_stage.entry(stage).or_default().push_back(*host);
+        }
+        (self.declined, self.finished) = (false, false);
+        let all = (0..).map(StageIx).take(self.stages.len());
+        let in_vain = |run: &StageRun| run.phase == Phase::Ended(StageEnd::NeedsUnmet);
+        let again: Vec<StageIx> =
+            all.filter(|ix| in_vain(&self.stages[ix.at()]) || by_stage.contains_key(ix)).collect();
+        for stage in &again {
+            let queue = by_stage.remove(stage).filter(|_| !in_vain(&self.stages[stage.at()]));
+            by_stage.extend(queue.map(|queue| (*stage, queue)));
+            self.stages[stage.at()].phase = Phase::Pending;
+        }
+        for stage in again {
+            let queue = by_stage.remove(&stage);
+            self.stage_again(stage, queue);
+        }
+        Ok(())
+    }
+
+    /// A stage begins again, with these hosts. One that did not come to its turn, or whose needs begin again too, waits
+    /// for them and asks its hosts then: what they prove may be something else now.
+    fn stage_again(&mut self, stage: StageIx, queue: Option<VecDeque<HostIx>>) {
+        for need in self.settings.stages[stage.at()].needs.clone() {
+            // It ended without a question because nobody needed it; somebody does now.
+            let run = &mut self.stages[need.at()];
+            let asked = run.decisions.iter().any(|(kind, ..)| *kind == GateKind::After);
+            if run.phase == Phase::Ended(StageEnd::Current) && !asked {
+                run.phase = Phase::Idle;
+            }
+        }
+        let built = self.settings.stages[stage.at()].needs.iter().all(|need| self.stages[need.at()].may_be_built_on());
+        let queue = queue.filter(|_| built);
+        if queue.is_some() {
+            self.pins = Arc::new(self.proved());
+        } else {
+            for host in self.settings.stages[stage.at()].hosts.clone() {
+                if self.hosts[host.at()].place == Place::Ready {
+                    self.hosts[host.at()].retry();
+                }
+            }
+        }
+        let run = &mut self.stages[stage.at()];
+        run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
+        (run.queue, run.wave, run.exceeded) = (queue.unwrap_or_default(), 0, false);
+        self.open.remove(&Slot::Gate(stage));
+    }
+}

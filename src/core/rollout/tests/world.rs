@@ -1,0 +1,302 @@
+//! The scripted world of the stories: it answers every effect at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
+use crate::core::event::{Decision, Event, Input, Step};
+use crate::core::findings::{Fate, OldPackage, OldSource, Platform, RebootNeed, Resolution, StepReport, StepResult};
+use crate::core::ids::{Digest, HostIx, StageIx};
+use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
+use crate::core::problem::{ErrorKind, Problem};
+use crate::core::record::{Head, Record};
+use crate::core::report::{self, Driven};
+use crate::core::rollout::{Effect, Refusal, Rollout};
+use crate::core::settings::{
+    Amount, Approval, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Restart, RunKind, Scope, Select,
+    Settings, Stage, Unproven, When,
+};
+
+pub(super) fn person(name: &str) -> Person {
+    Person { name: name.into(), source: "login".into() }
+}
+
+pub(super) fn host(name: &str) -> Host {
+    Host {
+        name: crate::core::ids::HostName::new(name).unwrap(),
+        address: name.into(),
+        port: 22,
+        user: None,
+        private_keys: Vec::new(),
+        escalate: Escalate::None,
+        password_command: None,
+        become_password_command: None,
+        playbook: None,
+        groups: Vec::new(),
+        vars: BTreeMap::new(),
+    }
+}
+
+pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> Stage {
+    Stage {
+        name: crate::core::ids::StageName::new(name).unwrap(),
+        pattern: name.into(),
+        hosts: hosts.map(HostIx).collect(),
+        needs: needs.iter().copied().map(StageIx).collect(),
+        waves: Vec::new(),
+        parallel: 2,
+        max_failed: Amount::Count(0),
+        max_unreachable: Amount::Count(0),
+        on_exceeded: OnExceeded::Rollback,
+        rollback_scope: Scope::Stage,
+        restart: Restart::Needed,
+        restart_exclude: Vec::new(),
+        timeout: std::time::Duration::from_secs(1800),
+        approval: Some(Approval {
+            when: When::After,
+            wait: std::time::Duration::from_secs(7 * 86400),
+            on_timeout: OnTimeout::Wait,
+            valid: std::time::Duration::from_secs(7 * 86400),
+        }),
+    }
+}
+
+/// uat: hosts 0 and 1; prod: hosts 2 to 5.
+pub(super) fn settings() -> Settings {
+    Settings {
+        schema: 1,
+        run: crate::core::ids::RunId::new("01JD0000000000000000000000").unwrap(),
+        kind: RunKind::Run,
+        change: crate::core::ids::ChangeId::new("CHG1").unwrap(),
+        plan: crate::core::ids::PlanName::new("p").unwrap(),
+        plan_path: "plan.toml".into(),
+        plan_digest: Digest::of(b"plan"),
+        requester: person("ops"),
+        patch: Patch {
+            playbook: None,
+            select: Select::All,
+            packages: Vec::new(),
+            packages_for: BTreeMap::new(),
+            approved: None,
+            exclude: Vec::new(),
+            install: false,
+            allow_removals: false,
+            pin: Pin::Exact,
+            unproven: Unproven::Skip,
+            vars: BTreeMap::new(),
+        },
+        stages: vec![stage("uat", 0..2, &[]), stage("prod", 2..6, &[0])],
+        hosts: (0..6).map(|n| host(&format!("h{n}"))).collect(),
+        forks: None,
+    }
+}
+
+pub(super) fn version(text: &str) -> Version {
+    Version::new(text).unwrap()
+}
+
+pub(super) fn upgrade(to: &str) -> Vec<PackageOp> {
+    vec![PackageOp {
+        op: OpKind::Upgrade,
+        name: PackageName::new("openssl").unwrap(),
+        arch: Arch::new("amd64").unwrap(),
+        from: Some(version("1")),
+        to: Some(version(to)),
+        origin: "Debian-Security".into(),
+        security: true,
+    }]
+}
+
+pub(super) fn package(at: &str) -> Package {
+    Package {
+        name: PackageName::new("openssl").unwrap(),
+        arch: Arch::new("amd64").unwrap(),
+        version: Some(version(at)),
+    }
+}
+
+/// What a host does when it is asked to do a step.
+#[derive(Clone)]
+pub(super) enum Does {
+    Well,
+    Resolves(Vec<PackageOp>),
+    Fails(ErrorKind, Fate),
+    Differs,
+}
+
+pub(super) struct World {
+    pub(super) rollout: Rollout,
+    pub(super) head: Head,
+    pub(super) lines: Vec<String>,
+    pub(super) now: Timestamp,
+    pub(super) script: HashMap<(u32, Step), Vec<Does>>,
+    pub(super) gates: HashMap<u16, (Verdict, &'static str)>,
+    pub(super) touched: Vec<(u32, Step)>,
+    pub(super) most_at_once: usize,
+}
+
+impl World {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            rollout: Rollout::new(Arc::new(settings)),
+            head: Head::EMPTY,
+            lines: Vec::new(),
+            now: Timestamp::from_second(1_800_000_000).unwrap(),
+            script: HashMap::new(),
+            gates: HashMap::new(),
+            touched: Vec::new(),
+            most_at_once: 0,
+        }
+    }
+
+    pub(super) fn host(mut self, host: u32, step: Step, does: &[Does]) -> Self {
+        self.script.insert((host, step), does.to_vec());
+        self
+    }
+
+    pub(super) fn gate(mut self, stage: u16, verdict: Verdict, reason: &'static str) -> Self {
+        self.gates.insert(stage, (verdict, reason));
+        self
+    }
+
+    pub(super) fn commit(&mut self, events: &[Event]) {
+        for event in events {
+            let line = self.head.write(self.now, event).unwrap();
+            self.rollout.apply(event, self.now).unwrap_or_else(|e| panic!("{e}: {line}"));
+            self.lines.push(line);
+        }
+    }
+
+    pub(super) fn take(&mut self, input: Input) -> Result<(), Refusal> {
+        let events = self.rollout.decide(input, self.now)?;
+        self.commit(&events);
+        Ok(())
+    }
+
+    pub(super) fn drive(&mut self) {
+        self.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+        self.go_on();
+    }
+
+    pub(super) fn go_on(&mut self) {
+        for _ in 0..10_000 {
+            while let Some(event) = self.rollout.advance(self.head.digest) {
+                self.commit(&[event]);
+            }
+            self.most_at_once = self.most_at_once.max(self.rollout.running().count());
+            let Some(effect) = self.rollout.next_effect() else { break };
+            self.carry_out(&effect);
+        }
+        if let Some(why) = self.rollout.waits_for() {
+            self.take(Input::Leave { why }).unwrap();
+        }
+        self.replays_at_every_length();
+    }
+
+    pub(super) fn carry_out(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Step { host, step, .. } => {
+                self.touched.push((host.0, *step));
+                let (result, ops) = self.answer(host.0, *step);
+                let input = Input::StepEnded { host: *host, step: *step, result, ops, installed: Vec::new() };
+                self.take(input).unwrap();
+            }
+            Effect::Ask { stage, .. } => {
+                if let Some((verdict, reason)) = self.gates.get(&stage.0).copied() {
+                    let decision = Decision { verdict, by: person("boss"), reason: reason.into(), how: How::Prompt };
+                    self.take(Input::Decide { stage: Some(*stage), digest: None, decision }).unwrap();
+                }
+            }
+            Effect::Confirm => panic!("confirmed beforehand"),
+        }
+    }
+
+    pub(super) fn answer(&mut self, host: u32, step: Step) -> (StepResult, Vec<PackageOp>) {
+        let planned = self.script.get_mut(&(host, step));
+        let does = planned.and_then(|list| (!list.is_empty()).then(|| list.remove(0))).unwrap_or(Does::Well);
+        let report = |at: &str| Box::new(StepReport { packages: vec![package(at)], ..StepReport::default() });
+        match (step, does) {
+            (Step::Resolve, Does::Well) => resolved(upgrade("2")),
+            (Step::Resolve, Does::Resolves(ops)) => resolved(ops),
+            (_, Does::Fails(kind, fate)) => {
+                let problem = Problem::new(kind, "as scripted");
+                (StepResult::Failed { problem, fate, report: report("2") }, Vec::new())
+            }
+            (Step::Rollback, Does::Differs) => {
+                let difference = crate::core::findings::Difference {
+                    what: "conffile".into(),
+                    name: "/etc/x".into(),
+                    before: "a".into(),
+                    after: "b".into(),
+                };
+                let report = StepReport { differences: vec![difference], ..StepReport::default() };
+                (StepResult::Done(Box::new(report)), Vec::new())
+            }
+            (Step::Rollback, _) => (StepResult::Done(report("1")), Vec::new()),
+            _ => (StepResult::Done(report("2")), Vec::new()),
+        }
+    }
+
+    /// Folding any beginning of the journal works, and all of it gives the live state.
+    pub(super) fn replays_at_every_length(&self) {
+        let mut head = Head::EMPTY;
+        let records: Vec<Record> = self.lines.iter().map(|line| head.read(line).unwrap()).collect();
+        for length in 0..=records.len() {
+            let replayed = Rollout::replay(Arc::clone(self.rollout.settings()), &records[..length]).unwrap();
+            if length == records.len() {
+                let document = |rollout: &Rollout| {
+                    serde_json::to_string(&report::document(rollout, self.head.digest, self.now, Driven::No)).unwrap()
+                };
+                assert_eq!(document(&replayed), document(&self.rollout));
+                assert_eq!(format!("{:?}", replayed.stages), format!("{:?}", self.rollout.stages));
+            }
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        report::outcome(&self.rollout, Driven::No)
+    }
+
+    pub(super) fn stands(&self, host: u32) -> (ActionPerformed, ActionState, StateReason) {
+        let standing = report::standing(&self.rollout, HostIx(host));
+        (standing.performed, standing.state, standing.reason)
+    }
+
+    pub(super) fn stage_state(&self, stage: u16) -> StageState {
+        report::stage_state(&self.rollout, StageIx(stage)).0
+    }
+
+    pub(super) fn changed(&self, host: u32) -> bool {
+        self.touched.iter().any(|(h, step)| *h == host && *step != Step::Resolve)
+    }
+}
+
+pub(super) fn resolved(ops: Vec<PackageOp>) -> (StepResult, Vec<PackageOp>) {
+    let current = if ops.is_empty() { vec![package("2")] } else { Vec::new() };
+    let resolution = Resolution {
+        playbook: crate::core::ids::PlaybookName::new("apt").unwrap(),
+        platform: Platform { distro: "debian".into(), release: "12".into(), arch: "amd64".into() },
+        identity: crate::core::findings::Identity::default(),
+        transaction: Digest::of_json(&ops).unwrap(),
+        current,
+        absent: Vec::new(),
+        unproven: Vec::new(),
+        held: Vec::new(),
+        old: ops
+            .iter()
+            .map(|op| OldPackage {
+                name: op.name.clone(),
+                arch: op.arch.clone(),
+                version: version("1"),
+                source: OldSource::Cache,
+                exact: true,
+            })
+            .collect(),
+        installed: None,
+        reboot: RebootNeed::No,
+        notes: Vec::new(),
+    };
+    (StepResult::Resolved(Box::new(resolution)), ops)
+}
