@@ -26,7 +26,8 @@ pub(crate) struct StageBook {
     pub(crate) gate: Option<Open>,
     /// Hosts that are patched and that nobody has decided on.
     pub(crate) undecided: BTreeSet<HostIx>,
-    pub(crate) rejected: bool,
+    /// It has succeeded, and was not taken back since: what its hosts keep is proved.
+    pub(crate) proves: bool,
     before_ok: Option<Timestamp>,
     after_ok: Option<Timestamp>,
     began: bool,
@@ -140,7 +141,9 @@ impl Ledger {
             Event::ClosingStarted { stage, .. } => self.kept(*stage),
             Event::StageEnded { stage, end } => {
                 self.kept(*stage);
-                (self.book(*stage).end, self.book(*stage).closed) = (Some(*end), Some(at));
+                let book = self.book(*stage);
+                (book.end, book.closed) = (Some(*end), Some(at));
+                book.proves |= matches!(end, StageEnd::Approved | StageEnd::Current);
             }
             _ => {}
         }
@@ -223,7 +226,12 @@ impl Ledger {
             // While a process lives its own approvals do not grow old, nor while a stage is being closed.
             let closed_before = self.stages[need.at()].closed < self.driven;
             let old = closed_before && self.driven.is_some_and(|driven| older(given, rules.valid, driven));
-            let asked_anew = self.book(ix).before_ok.is_some();
+            // Nor is a stage asked about again under others that build on it already.
+            let others = self.settings.stages.iter().zip(&self.stages).enumerate();
+            let built_on = others
+                .into_iter()
+                .any(|(at, (stage, book))| at != ix.at() && stage.needs.contains(&need) && book.began);
+            let asked_anew = self.book(ix).before_ok.is_some() || built_on;
             self.must(!(first && old) || asked_anew, 1, || {
                 format!("{ix:?} begins on an approval of {need:?} that is too old")
             });
@@ -266,6 +274,7 @@ impl Ledger {
         let book = self.book(ix);
         book.end = None;
         book.gate = None;
+        book.proves = false;
         if *cause == UndoCause::Rejected || matches!(wide, Scope::Stage | Scope::Run) {
             let all = book.undecided.clone();
             book.must_go_back.extend(all);
@@ -303,7 +312,6 @@ impl Ledger {
         if let Some(gate) = &mut book.gate {
             gate.decided = Some((decision.verdict, at));
         }
-        book.rejected = !yes;
         match (kind, yes) {
             (GateKind::Before, true) => book.before_ok = Some(at),
             (GateKind::Before, false) => {}

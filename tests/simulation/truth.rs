@@ -1,7 +1,6 @@
 //! What the hosts really are, held against what the run says of them.
 
 use patchctl::core::document::{ActionPerformed, ActionState, HostResult, Outcome, ResultDocument, StateReason};
-use patchctl::core::event::StageEnd;
 use patchctl::core::evidence::GateQuestion;
 use patchctl::core::ids::HostIx;
 use patchctl::core::rollout::Rollout;
@@ -46,11 +45,7 @@ impl World {
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
             let (name, Some(to)) = (fields[1], fields[4].parse::<u32>().ok()) else { continue };
-            let succeeded = settings
-                .stages
-                .iter()
-                .zip(&self.disk.ledger.stages)
-                .filter(|(_, book)| matches!(book.end, Some(StageEnd::Approved | StageEnd::Current)));
+            let succeeded = settings.stages.iter().zip(&self.disk.ledger.stages).filter(|(_, book)| book.proves);
             let proves = |at: &&HostIx| {
                 let other = &self.hosts[at.at()];
                 let there = other.packages.get(name) == Some(&to) || other.foreign.contains(name);
@@ -174,7 +169,10 @@ impl World {
             let not_back = result.action_state == ActionState::Unknown
                 || (result.action_performed, result.action_state) == (ActionPerformed::Rollback, ActionState::Failed);
             self.must(!ours || not_back || told, 5, || format!("{ix:?} ({result:?}) still carries our claim"));
-            let kept = ours || claim.is_some() || !not_back;
+            // A host that was kept is free; one that cannot be reached to be taken back stays so.
+            let reached =
+                self.hosts[ix.at()].jobs.iter().any(|(id, job)| id.starts_with(&run) && job.step == "rollback");
+            let kept = claim.is_some() || !not_back || !reached;
             self.must(kept, 5, || format!("{ix:?} is in no known good state and carries no claim"));
         }
     }

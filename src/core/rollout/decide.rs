@@ -8,7 +8,7 @@ use super::super::findings::StepResult;
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
 use super::super::packages::{Package, PackageOp};
-use super::super::settings::{OnTimeout, Person};
+use super::super::settings::{OnTimeout, Person, RunKind};
 use super::super::stage::{Gate, Phase, StageRun};
 use super::{Rollout, Slot};
 
@@ -239,7 +239,8 @@ impl Rollout {
             }
             hosts.extend(stage.hosts.iter().filter(|host| {
                 let at = &self.hosts[host.at()];
-                let again = redo && !at.alive && matches!(at.place, Place::Ready | Place::Waiting | Place::Restored);
+                let back = at.place == Place::Restored && self.settings.kind == RunKind::Run;
+                let again = redo && !at.alive && (back || matches!(at.place, Place::Ready | Place::Waiting));
                 at.may_retry() || again
             }));
         }
