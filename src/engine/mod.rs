@@ -361,11 +361,24 @@ impl Driver<'_> {
     fn input(&mut self, input: Input) -> Result<(), EngineError> {
         let now = self.world.clock.now();
         let events = self.run.rollout.decide(input, now)?;
-        self.run.commit(&events, now)?;
-        for event in &events {
+        self.carried(&events, now)
+    }
+
+    fn carried(&mut self, events: &[Event], now: Timestamp) -> Result<(), EngineError> {
+        self.run.commit(events, now)?;
+        for event in events {
             self.show(event);
         }
         Ok(())
+    }
+
+    /// Takes a decision from elsewhere; the stage that it decided.
+    fn decision(&mut self, input: Input) -> Result<Option<StageIx>, EngineError> {
+        let now = self.world.clock.now();
+        let events = self.run.rollout.decide(input, now)?;
+        self.carried(&events, now)?;
+        let stage = |event: &Event| if let Event::Decided { stage, .. } = event { Some(*stage) } else { None };
+        Ok(events.iter().find_map(stage))
     }
 
     fn letter(&mut self, letter: Letter) -> Result<(), EngineError> {
@@ -377,12 +390,13 @@ impl Driver<'_> {
         let (by, verdict) = (decision.by.name.clone(), decision.verdict);
         let result = match found {
             Err(why) => Err(EngineError::Refused(Refusal::NoGate(why))),
-            Ok(stage) => self.input(Input::Decide { stage, digest, decision }),
+            Ok(stage) => self.decision(Input::Decide { stage, digest, decision }),
         };
         let reply = match result {
-            Ok(()) => {
-                let decided = self.close_decided_prompts();
-                let name = decided.or(stage).unwrap_or_else(|| self.run.rollout.settings().stages[0].name.clone());
+            Ok(decided) => {
+                self.close_decided_prompts();
+                let name = decided.unwrap_or(StageIx(0));
+                let name = self.run.rollout.settings().stages[name.at()].name.clone();
                 let text = format!("stage {name}: {} by {by}, from another terminal", verdict.as_str());
                 self.world.display.show(&View::Message { level: Level::Info, text });
                 Reply::Recorded { stage: name }
@@ -401,9 +415,8 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Closes prompts of gates that are decided; the name of the last such stage.
-    fn close_decided_prompts(&mut self) -> Option<crate::core::ids::StageName> {
-        let mut decided = None;
+    /// Closes prompts of gates that are decided or gone.
+    fn close_decided_prompts(&mut self) {
         let rollout = &self.run.rollout;
         self.prompts.retain(|slot, handle| {
             let Slot::Gate(stage) = slot else { return true };
@@ -411,10 +424,8 @@ impl Driver<'_> {
                 return true;
             }
             handle.abort();
-            decided = Some(rollout.settings().stages[stage.at()].name.clone());
             false
         });
-        decided
     }
 
     /// The first signal stops the run at the next safe point, the second leaves at once: jobs on hosts go on, and a

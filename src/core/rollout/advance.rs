@@ -2,7 +2,7 @@
 
 use super::super::document::Verdict;
 use super::super::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause};
-use super::super::host::Place;
+use super::super::host::{Activity, Place};
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
 use super::super::pins::Pins;
 use super::super::problem::{ErrorKind, Problem};
@@ -29,7 +29,15 @@ impl Rollout {
             return None;
         }
         let idle = stages.find(|ix| self.stages[ix.at()].phase == Phase::Idle);
-        Some(idle.map_or(Event::Finished, |stage| Event::StageEnded { stage, end: StageEnd::Current }))
+        Some(idle.map_or(Event::Finished, |stage| self.end_unchanged(stage, StageEnd::Current)))
+    }
+
+    /// The stage ends with nothing changed; a host may carry a claim from an earlier try.
+    fn end_unchanged(&self, stage: StageIx, end: StageEnd) -> Event {
+        let hosts = &self.settings.stages[stage.at()].hosts;
+        let claimed =
+            hosts.iter().any(|host| self.hosts[host.at()].next(Activity::Closing, &self.settings.kind).is_some());
+        if claimed { Event::ClosingStarted { stage, end } } else { Event::StageEnded { stage, end } }
     }
 
     fn advance_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
@@ -58,7 +66,7 @@ impl Rollout {
 
     fn open_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let stage = &self.settings.stages[ix.at()];
-        let end = |end| Some(Event::StageEnded { stage: ix, end });
+        let end = |end| Some(self.end_unchanged(ix, end));
         if stage.hosts.is_empty() {
             return end(StageEnd::Empty);
         }
@@ -107,7 +115,7 @@ impl Rollout {
                 Phase::Idle if self.settings.stages[need.at()].approval.is_some() => {
                     Some(self.open_gate(*need, GateKind::After, head))
                 }
-                Phase::Idle => Some(Event::StageEnded { stage: *need, end: StageEnd::Current }),
+                Phase::Idle => Some(self.end_unchanged(*need, StageEnd::Current)),
                 Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
                 _ => None,
             };
