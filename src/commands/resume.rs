@@ -3,6 +3,7 @@
 use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::ResumeArgs;
+use crate::core::document::{Outcome, ResultDocument};
 use crate::core::event::PauseCause;
 use crate::core::ids::{Digest, RunId};
 use crate::ports::state::{Loaded, Runs};
@@ -33,11 +34,11 @@ async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes
         return super::report::report(context, run.as_str())
             .map(|_| crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code());
     }
-    tell_edits(context, &loaded);
     let mut wishes = wishes;
     if wishes.retry && context.global.limit.is_some() {
         wishes.only = Some(crate::input::among(&loaded.frozen.settings.hosts, context.global.limit.as_deref())?);
     }
+    tell_edits(context, &loaded);
     drive::drive(context, loaded, held, wishes).await
 }
 
@@ -51,31 +52,55 @@ fn tell_edits(context: &Context<'_>, loaded: &Loaded) {
     }
 }
 
-/// Every run whose time has come, one after the other; a run that fails does not keep the others waiting.
+/// Every run whose time has come, one after the other; a run that fails does not keep the others waiting. As JSON all
+/// of them are one document.
 async fn due(context: &Context<'_>, runs: &dyn Runs, wishes: Wishes) -> Ended {
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut documents, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     let mut list = runs.list()?;
     list.reverse();
     for run in list {
-        let loaded = match runs.load(&run) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                outcomes.push(context.fail(&error.into()));
-                continue;
+        match gone_on(context, runs, &run, &wishes).await {
+            Ok(None) => {}
+            Ok(Some(document)) => {
+                if !context.wants_json() {
+                    context.print(&document, |look| crate::ui::result::result(look, &document))?;
+                }
+                outcomes.push(document.outcome);
+                documents.push(document);
             }
-        };
-        if !is_due(context, &loaded) {
-            continue;
-        }
-        match one(context, runs, &run, wishes.clone()).await {
-            Ok(code) => outcomes.push(code),
             Err(error) => {
-                context.fail(&error);
-                outcomes.push(error.outcome.exit_code());
+                if !context.wants_json() {
+                    context.fail(&error);
+                }
+                outcomes.push(error.outcome);
+                problems.extend(error.problems);
             }
         }
     }
-    Ok(worst(&outcomes))
+    let outcome = Outcome::of_all(outcomes);
+    if context.wants_json() {
+        let document = serde_json::json!({
+            "schema": 1, "outcome": outcome, "exit_code": outcome.exit_code(), "runs": documents, "errors": problems,
+        });
+        context.print(&document, |_| String::new())?;
+    }
+    Ok(outcome.exit_code())
+}
+
+/// Drives the run if it is due; its result then.
+async fn gone_on(
+    context: &Context<'_>,
+    runs: &dyn Runs,
+    run: &RunId,
+    wishes: &Wishes,
+) -> Result<Option<ResultDocument>, CommandError> {
+    if !is_due(context, &runs.load(run)?) {
+        return Ok(None);
+    }
+    let held = runs.hold(run)?;
+    let loaded = runs.load(run)?;
+    tell_edits(context, &loaded);
+    drive::drive_quietly(context, loaded, held, wishes.clone()).await.map(Some)
 }
 
 /// Whether something happens when the run goes on: a gate was decided or its time is up, or its process died.
@@ -91,10 +116,4 @@ fn is_due(context: &Context<'_>, loaded: &Loaded) -> bool {
         Some(PauseCause::Gate) => rollout.is_decided(context.wiring.clock().now()),
         None => true,
     }
-}
-
-/// The first in the documented order of precedence.
-fn worst(codes: &[u8]) -> u8 {
-    let order = [1, 6, 130, 143, 3, 4, 5, 8, 7, 2, 0];
-    order.into_iter().find(|code| codes.contains(code)).unwrap_or(0)
 }

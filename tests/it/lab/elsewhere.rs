@@ -29,8 +29,12 @@ fn a_paused_run_is_rejected_from_elsewhere() {
     assert!(answer.err.contains("incomplete record"), "{}", answer.err);
     assert_eq!(bench.json(0, &["status", run])["waiting"]["have"], 1);
     bench.json(2, &["approve", run, "--digest", paused["waiting"]["digest"].as_str().unwrap(), "--reason", "late"]);
-    let document = bench.json(4, &["resume", run]);
+    // What cron runs: all that is due is one document, and afterwards nothing is due.
+    let due = bench.json(4, &["resume", "--due"]);
+    let document = due["runs"][0].clone();
     assert_eq!(document["outcome"], "rejected");
+    let nothing = bench.patchctl(&["resume", "--due"]).ended(0);
+    assert_eq!((nothing.out.as_str(), nothing.err.as_str()), ("", ""));
     assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored");
     assert_eq!(host(&document, "uat-1")["action_cause"], "latency doubled");
     bench.host("uat-1").assert_same(&before);
