@@ -66,9 +66,16 @@ impl SshTransport {
         loop {
             let failed = match self.ask(host, job, &mut gathered, listener, until).await {
                 Ok(outcome) => {
-                    may_have_begun |= outcome.began;
+                    let before = std::mem::replace(&mut may_have_begun, may_have_begun || outcome.began);
                     match outcome.result {
-                        Ok(()) => return job_end(outcome, gathered, host, listener),
+                        Ok(()) => {
+                            // Refused now says nothing of what began before; only a refused claim comes before any job.
+                            return job_end(outcome, gathered, host, listener).map_err(|failure| Failure {
+                                may_have_begun: failure.may_have_begun
+                                    || (before && failure.problem.kind != ErrorKind::Claimed),
+                                ..failure
+                            });
+                        }
                         Err(cut @ (Cut::Timeout | Cut::Secret(_))) => {
                             return Err(Failure { problem: cut_short(cut, host, &job.script), may_have_begun });
                         }
