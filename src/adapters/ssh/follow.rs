@@ -66,7 +66,8 @@ impl SshTransport {
         loop {
             let failed = match self.ask(host, job, &mut gathered, listener, until).await {
                 Ok(outcome) => {
-                    let before = std::mem::replace(&mut may_have_begun, may_have_begun || outcome.began);
+                    let before = may_have_begun;
+                    may_have_begun |= outcome.began;
                     match outcome.result {
                         Ok(()) => {
                             // Refused now says nothing of what began before; only a refused claim comes before any job.
