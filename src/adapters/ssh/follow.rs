@@ -80,7 +80,10 @@ impl SshTransport {
                         Err(cut @ (Cut::Timeout | Cut::Secret(_))) => {
                             return Err(Failure { problem: cut_short(cut, host, &job.script), may_have_begun });
                         }
-                        Err(Cut::Lost(why) | Cut::NotBegun(why)) => {
+                        Err(cut @ (Cut::Lost(_) | Cut::NotBegun(_))) => {
+                            // The host may have had all that it needs and lost us before its first word.
+                            may_have_begun |= matches!(cut, Cut::Lost(_));
+                            let (Cut::Lost(why) | Cut::NotBegun(why)) = cut else { continue };
                             // A job that showed signs of life is worth the first wait again.
                             tries = if outcome.began { 0 } else { tries };
                             lost(&why, host)
