@@ -132,7 +132,7 @@ impl Term {
         match self.take {
             None => hosts,
             Some(Take::Range(from, to)) => {
-                let count = to.map_or(usize::MAX, |to| (to + 1).saturating_sub(from));
+                let count = to.map_or(usize::MAX, |to| to.saturating_add(1).saturating_sub(from));
                 hosts.into_iter().skip(from).take(count).collect()
             }
             Some(Take::One(at)) => {
