@@ -184,7 +184,8 @@ fn count(word: &str, first: &str, second: &str) -> Option<(Counted, u64)> {
         (Counted::File(second.to_owned()), first)
     } else {
         let (offset, length) = second.split_once(' ')?;
-        let offset = offset.parse().ok()?;
+        // No log is that long; what ends past the last number would begin anew.
+        let offset = offset.parse().ok().filter(|n: &u64| n.checked_add(BYTES_MAX).is_some())?;
         let what = match first {
             "l" => Counted::Log(offset),
             "r" => Counted::Records(offset),
@@ -245,7 +246,16 @@ mod tests {
 
     #[test]
     fn what_no_driver_writes_is_refused() {
-        for bad in ["hello\n", "uid x\n", "d x 0 1\n", "d l 0 99999999999\n", "f 1 ../x\n", "f 1 .x\n", "end\n"] {
+        for bad in [
+            "hello\n",
+            "uid x\n",
+            "d x 0 1\n",
+            "d l 0 99999999999\n",
+            "d l 18446744073709551615 2\n",
+            "f 1 ../x\n",
+            "f 1 .x\n",
+            "end\n",
+        ] {
             let stream = format!("patchctl:KEY\n{bad}");
             assert!(all(&[stream.as_bytes()]).is_err(), "{bad:?} was taken");
         }
