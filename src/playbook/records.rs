@@ -1,5 +1,7 @@
 //! What steps print: typed lines, parsed strictly. Whatever does not fit fails the step; nothing is guessed.
 
+use std::collections::BTreeMap;
+
 use crate::core::findings::{Check, Difference, OldPackage, OldSource, Platform, RebootNeed, Service, ServiceState};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
@@ -46,7 +48,7 @@ pub struct Records {
     /// The steps that began, and whether they said that they finished.
     pub steps: Vec<(StepName, bool)>,
     /// `fact`.
-    pub facts: std::collections::BTreeMap<String, String>,
+    pub facts: BTreeMap<String, String>,
     /// `fits`.
     pub fits: Option<Fits>,
     /// `op`.
@@ -120,7 +122,15 @@ pub fn parse(bytes: &[u8]) -> Result<Records, RecordError> {
         record(&mut records, kind, fields)
             .map_err(|why| fail(format!("{why} in {:?}", Untrusted::new(&shortened(text)).to_string())))?;
     }
+    keep_last_words(&mut records.checks);
     Ok(records)
+}
+
+/// Of several records of one check the last holds. All at once: a host may send very many.
+fn keep_last_words(checks: &mut Vec<Check>) {
+    let last: BTreeMap<String, usize> = checks.iter().enumerate().map(|(at, check)| (check.name.clone(), at)).collect();
+    let mut at = 0..;
+    checks.retain(|check| last.get(&check.name).copied() == at.next());
 }
 
 fn shortened(text: &str) -> String {
@@ -171,7 +181,6 @@ fn record(into: &mut Records, kind: &str, fields: &[&str]) -> Result<(), String>
             why: (*why).to_owned(),
         }),
         ("check", [name, answer, detail]) => {
-            into.checks.retain(|check| check.name != *name);
             let ok = yes_or_no(answer)?;
             into.checks.push(Check { name: (*name).to_owned(), ok, detail: (*detail).to_owned() });
         }
@@ -319,6 +328,16 @@ mod tests {
             assert!(!error.to_string().contains('\x1b'), "{error}");
         }
         assert!(parse(b"\xff\xfe\n").is_err());
+    }
+
+    #[test]
+    fn the_last_word_of_each_of_very_many_checks_holds() {
+        let line = |name: usize, answer: &str| format!("check\tname-of-a-check-{name:06}\t{answer}\td\n");
+        let lines = (0..99_000).map(|n| line(n, "no")).chain([line(3, "yes"), line(1, "no"), line(3, "no")]);
+        let records = parse(lines.collect::<String>().as_bytes()).expect("valid");
+        assert_eq!(records.checks.len(), 99_000);
+        let end: Vec<_> = records.checks[98_997..].iter().map(|check| (&check.name[16..], check.ok)).collect();
+        assert_eq!(end, [("098999", false), ("000001", false), ("000003", false)]);
     }
 
     /// A line that a step could print.

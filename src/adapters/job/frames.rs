@@ -97,7 +97,7 @@ impl Frames {
         take: &mut dyn FnMut(Frame<'_>) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         self.buffer.extend_from_slice(bytes);
-        if !self.greeted && !self.greet() {
+        if !self.greeted && !self.greet(bytes.len()) {
             return Ok(());
         }
         let buffer = std::mem::take(&mut self.buffer);
@@ -128,12 +128,13 @@ impl Frames {
         Ok(())
     }
 
-    /// Looks for the line with our key; drops what lies before it.
-    fn greet(&mut self) -> bool {
-        let found = self.buffer.windows(self.hello.len()).position(|part| part == self.hello);
+    /// Looks for the line with our key, which so many new bytes may have made whole; drops what lies before it.
+    fn greet(&mut self, new: usize) -> bool {
+        let from = self.buffer.len().saturating_sub(new + self.hello.len() - 1);
+        let found = self.buffer[from..].windows(self.hello.len()).position(|part| part == self.hello);
         match found {
             Some(at) => {
-                self.buffer.drain(..at + self.hello.len());
+                self.buffer.drain(..from + at + self.hello.len());
                 self.greeted = true;
             }
             None if self.buffer.len() > NOISE_MAX => {

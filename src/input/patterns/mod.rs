@@ -38,7 +38,10 @@ impl Names {
         Self { hosts, index, groups }
     }
 
-    fn near(&self, name: &str) -> Option<String> {
+    fn near(&self, name: &str, sink: &Sink) -> Option<String> {
+        if sink.is_full() {
+            return None;
+        }
         let words = self.groups.keys().chain(&self.hosts);
         did_you_mean(name, words.map(String::as_str))
     }
@@ -159,7 +162,7 @@ impl Term {
             return Vec::new();
         }
         let message = format!("the inventory has no host or group `{name}`");
-        match names.near(name) {
+        match names.near(name, sink) {
             Some(hint) => sink.error_hint(&self.span, message, hint),
             None => sink.error(&self.span, message),
         }
