@@ -35,6 +35,7 @@
 //! | [`cli`] | arguments, completions, manual pages | core, input |
 //! | [`commands`] | one thin file a command | all but adapters, demo and app |
 //! | [`app`] | the composition root | everything |
+//! | `fuzzing` | what the fuzz targets call; there for tests only | what it tests |
 //!
 //! A test (`tests/it/architecture.rs`) holds these arrows.
 //!
@@ -50,6 +51,9 @@ pub mod commands;
 pub mod core;
 pub mod demo;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod input;
 pub mod playbook;
 pub mod ports;

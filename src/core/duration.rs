@@ -61,6 +61,8 @@ fn seconds_of(unit: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -74,5 +76,51 @@ mod tests {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_duration("10").unwrap_err(), format!("has a number without a unit; {EXAMPLE}"));
+    }
+
+    /// As a person would write it: the largest units first, those that are nought left out.
+    fn written(seconds: u64, gap: &str) -> String {
+        let units = [(604_800, "w"), (86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+        let mut rest = seconds;
+        let mut parts = Vec::new();
+        for (size, unit) in units {
+            if rest >= size {
+                parts.push(format!("{}{unit}", rest / size));
+                rest %= size;
+            }
+        }
+        if parts.is_empty() { "0".into() } else { parts.join(gap) }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(seconds in 0..=MAX_SECONDS, gap in " {0,2}") {
+            prop_assert_eq!(parse_duration(&written(seconds, &gap)), Ok(Duration::from_secs(seconds)));
+        }
+
+        #[test]
+        fn what_is_longer_than_ten_years_is_refused(
+            seconds in prop_oneof![MAX_SECONDS + 1..MAX_SECONDS + 9, MAX_SECONDS + 1..]
+        ) {
+            prop_assert!(parse_duration(&written(seconds, "")).is_err());
+        }
+
+        /// Each unit once, the largest first: else a unit was meant to be another one.
+        #[test]
+        fn units_in_another_order_are_refused(
+            units in prop::collection::vec(prop::sample::select(vec![('s', 0), ('m', 1), ('h', 2), ('d', 3)]), 1..4)
+        ) {
+            let text: String = units.iter().map(|(unit, _)| format!("1{unit}")).collect();
+            let falls = units.windows(2).all(|pair| pair[0].1 > pair[1].1);
+            prop_assert_eq!(parse_duration(&text).is_ok(), falls, "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_answered(text in "[0-9smhdw .a-z\u{661}-]{0,24}") {
+            if let Ok(duration) = parse_duration(&text) {
+                prop_assert!(duration <= Duration::from_secs(MAX_SECONDS));
+                prop_assert_eq!(parse_duration(&written(duration.as_secs(), "")), Ok(duration));
+            }
+        }
     }
 }

@@ -240,7 +240,8 @@ impl TryFrom<String> for Digest {
     fn try_from(text: String) -> Result<Self, BadName> {
         let bad = || BadName::new("the digest", &text, "is not `sha256:` and 64 hexadecimal digits");
         let digits = text.strip_prefix("sha256:").ok_or_else(bad)?;
-        if digits.len() != 64 || !digits.is_ascii() {
+        // As it is written, and no other way: `from_str_radix` would take capitals and signs too.
+        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(bad());
         }
         let mut bytes = [0; 32];
@@ -254,6 +255,8 @@ impl TryFrom<String> for Digest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -275,5 +278,67 @@ mod tests {
         assert!(digest.matches(&digest.hex()[..8]));
         assert!(!digest.matches(&digest.hex()[..7]), "too short to name one");
         assert!(Digest::try_from("sha256:é".repeat(20)).is_err());
+        assert!(Digest::try_from(format!("sha256:{}", "+f".repeat(32))).is_err());
+        assert!(Digest::try_from(digest.to_string().to_uppercase().replace("SHA", "sha")).is_err());
+    }
+
+    /// A name's type: what it is called, what it may have beside letters and digits (in front: underscores only), its
+    /// longest text, and what becomes of a text.
+    type Grammar = (&'static str, &'static str, usize, fn(&str) -> Option<String>);
+
+    const NAMES: [Grammar; 6] = [
+        ("change", ".:#/-_", 64, |text| ChangeId::new(text).ok().map(String::from)),
+        ("plan", ".-_", 64, |text| PlanName::new(text).ok().map(String::from)),
+        ("stage", ".-_", 32, |text| StageName::new(text).ok().map(String::from)),
+        ("host", ".:-_", 253, |text| HostName::new(text).ok().map(String::from)),
+        ("group", ".-_", 128, |text| GroupName::new(text).ok().map(String::from)),
+        ("playbook", "-_", 32, |text| PlaybookName::new(text).ok().map(String::from)),
+    ];
+
+    proptest! {
+        #[test]
+        fn names_are_what_their_grammar_says_and_nothing_else(
+            text in prop_oneof![
+                3 => "[a-zA-Z0-9_.:#/-]{0,40}", 1 => "[0-7][0-9A-HJKMNP-TV-Z]{25}", 1 => ":{0,4}[a-f0-9:]{0,9}",
+                1 => "[a-z]{30,34}", 1 => "\\PC{0,6}", 1 => any::<String>(),
+            ]
+        ) {
+            for (what, also, longest, make) in NAMES {
+                let mut bare = text.as_str();
+                // `::1` is a host.
+                while let Some(rest) = bare.strip_prefix("::").filter(|_| what == "host") {
+                    bare = rest;
+                }
+                let fits = bare.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric())
+                    && bare.chars().all(|c| also.contains(c) || c.is_ascii_alphanumeric())
+                    && bare.len() <= longest
+                    && !bare.contains("..");
+                prop_assert_eq!(make(&text), fits.then(|| text.clone()), "the {} name {:?}", what, text);
+            }
+            let run = text.len() == 26 && text.starts_with(|c| ('0'..='7').contains(&c))
+                && text.chars().all(|c| c.is_ascii_alphanumeric() && !"ILOUilou".contains(c));
+            prop_assert_eq!(RunId::new(text.as_str()).is_ok(), run, "the run {:?}", text);
+        }
+
+        #[test]
+        fn a_name_reads_back_and_a_bad_one_does_not(text in "[a-z.-]{1,12}") {
+            let json = serde_json::to_string(&text).unwrap();
+            let read: Option<StageName> = serde_json::from_str(&json).ok();
+            prop_assert_eq!(&read, &StageName::new(text.as_str()).ok());
+            prop_assert!(read.is_none_or(|name| serde_json::to_string(&name).unwrap() == json));
+        }
+
+        #[test]
+        fn a_digest_has_one_text(bytes: [u8; 32], at in 7..71_usize, other in "[0-9a-fA-F+ g-]") {
+            let digest = Digest(bytes);
+            let text = digest.to_string();
+            prop_assert_eq!(Digest::try_from(text.clone()), Ok(digest));
+            let mut altered = text.clone();
+            altered.replace_range(at..=at, &other);
+            if let Ok(read) = Digest::try_from(altered.clone()) {
+                prop_assert_eq!(read.to_string(), altered);
+            }
+            prop_assert!(digest.matches(&text[..at.max(15)]) && digest.matches(&digest.hex()[..at.clamp(8, 64)]));
+        }
     }
 }

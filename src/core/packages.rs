@@ -145,6 +145,8 @@ pub struct PackageRequest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -160,6 +162,48 @@ mod tests {
         }
         for bad in ["", "1.0-", "-1", "1 0", "1;x", "$(x)", "1\n"] {
             assert!(Version::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    /// Nearly a name or version, or anything.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![3 => "[a-zA-Z0-9+.~:^_-]{0,6}", 1 => "[a-z0-9 =/;$`\\PC\n]{0,6}", 1 => any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_a_package_manager_takes_as_data(text in text()) {
+            let small = "abcdefghijklmnopqrstuvwxyz0123456789";
+            let word = format!("{small}{}", small.to_uppercase());
+            // The first character, and the others.
+            let is = |first: &str, also: &str, word: &str| {
+                text.starts_with(|c| word.contains(c) || first.contains(c))
+                    && text.chars().all(|c| word.contains(c) || also.contains(c))
+            };
+            let name = is("", "+-._~", &word) && !text.contains("..");
+            prop_assert_eq!(PackageName::new(text.as_str()).is_ok(), name);
+            let version = is("", ".+-~:^_", &word) && !text.ends_with('-');
+            prop_assert_eq!(Version::new(text.as_str()).is_ok(), version);
+            prop_assert_eq!(Arch::new(text.as_str()).is_ok(), is("_", "_-", small));
+        }
+
+        /// Debian policy 5.6.1, 5.6.8 and 5.6.12, as dpkg has them.
+        #[test]
+        fn all_that_dpkg_takes(
+            name in "[a-z0-9][a-z0-9+-]{1,20}(\\.[a-z0-9+-]{1,9})?",
+            version in "([0-9]{1,5}:)?[0-9][0-9A-Za-z.+~]{0,20}(-[0-9A-Za-z.+~]{1,20}){0,2}",
+            arch in "[a-z0-9][a-z0-9-]{1,20}",
+        ) {
+            prop_assert!(PackageName::new(name.as_str()).is_ok(), "{}", name);
+            prop_assert!(Version::new(version.as_str()).is_ok(), "{}", version);
+            prop_assert!(Arch::new(arch.as_str()).is_ok(), "{}", arch);
+        }
+
+        #[test]
+        fn what_is_too_long_is_refused(more in 0..400_usize) {
+            prop_assert!(PackageName::new("a".repeat(201 + more)).is_err());
+            prop_assert!(Version::new("1".repeat(201 + more)).is_err());
+            prop_assert!(Arch::new("a".repeat(33 + more)).is_err());
         }
     }
 }

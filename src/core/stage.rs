@@ -151,3 +151,47 @@ pub fn waves(stage: &settings::Stage) -> Vec<Vec<HostIx>> {
     }
     waves
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::settings::Amount;
+
+    fn amount() -> impl Strategy<Value = Amount> {
+        prop_oneof![(0..300_u32).prop_map(Amount::Count), (0..=100_u8).prop_map(Amount::Percent)]
+    }
+
+    fn stage(hosts: u32, waves: Vec<Amount>) -> settings::Stage {
+        let stage = serde_json::json!({
+            "name": "s", "pattern": "all", "hosts": (0..hosts).rev().collect::<Vec<_>>(), "needs": [], "waves": waves,
+            "parallel": 1, "max_failed": { "count": 0 }, "max_unreachable": { "count": 0 }, "on_exceeded": "rollback",
+            "rollback_scope": "stage", "restart": "needed", "restart_exclude": [], "timeout": 60, "approval": null,
+        });
+        serde_json::from_value(stage).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn waves_are_the_hosts_in_order_in_the_sizes_that_are_asked_for(
+            hosts in 0..400_u32, sizes in prop::collection::vec(amount(), 0..5)
+        ) {
+            let stage = stage(hosts, sizes.clone());
+            let waves = waves(&stage);
+            prop_assert_eq!(waves.concat(), stage.hosts.clone(), "each host once, in order");
+            prop_assert!(waves.iter().all(|wave| !wave.is_empty()));
+            // A share is of all of the stage's hosts, rounded down, whatever is left of them.
+            let size = |amount: &Amount| match amount {
+                Amount::Count(n) => u64::from(*n).max(1),
+                Amount::Percent(share) => (u64::from(hosts) * u64::from(*share) / 100).max(1),
+            };
+            let mut left = u64::from(hosts);
+            for (at, wave) in waves.iter().enumerate() {
+                let wanted = sizes.get(at).or(sizes.last()).map_or(u64::from(hosts), size);
+                prop_assert_eq!(wave.len() as u64, wanted.min(left), "wave {}", at + 1);
+                left -= wave.len() as u64;
+            }
+        }
+    }
+}

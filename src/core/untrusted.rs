@@ -36,6 +36,8 @@ impl fmt::Display for Untrusted<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -43,5 +45,28 @@ mod tests {
         let text = "a\x1b[2J\u{202E}b\u{9b}c\x07\r\n\u{feff}ü✓";
         let shown = Untrusted::new(text).to_string();
         assert_eq!(shown, "a\\u{1b}[2J\\u{202e}b\\u{9b}c\\u{7}\\u{d}\\u{a}\\u{feff}ü✓");
+    }
+
+    /// Unicode's `Bidi_Control`, and what parts lines.
+    const STEERING: &str = "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
+                            \u{2066}\u{2067}\u{2068}\u{2069}";
+
+    fn text() -> impl Strategy<Value = String> {
+        let steering = prop::sample::select(STEERING.chars().collect::<Vec<_>>()).prop_map(String::from);
+        let part = prop_oneof![any::<String>(), steering, "[\0-\x1f\x7f-\u{9f}]"];
+        prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_steers_nothing(text in text()) {
+            let shown = Untrusted::new(&text).to_string();
+            prop_assert!(!shown.contains(|c: char| c.is_control() || STEERING.contains(c)), "{:?}", shown);
+            prop_assert_eq!(Untrusted::new(&shown).to_string(), shown.clone(), "what is safe is left as it is");
+            let harmless = |c: &char| !c.is_control() && !STEERING.contains(*c) && !is_dangerous(*c);
+            let kept: String = text.chars().filter(harmless).collect();
+            let mut shown = shown.chars();
+            prop_assert!(kept.chars().all(|c| shown.any(|s| s == c)), "what is harmless is shown");
+        }
     }
 }

@@ -35,6 +35,8 @@ fn digits(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -44,6 +46,28 @@ mod tests {
         assert_eq!(parse_amount("0%", 0), Ok(Amount::Percent(0)));
         for bad in ["", "%", "+3", "-1", "10.5%", "101%", "0%", "0", "10 %", "99999999999"] {
             assert!(parse_amount(bad, 1).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            number in prop_oneof![0..2_u32, 999_999..1_000_002_u32, any::<u32>()], share: u8, min in 0..=1_u32
+        ) {
+            let count = parse_amount(&number.to_string(), min);
+            prop_assert_eq!(count.ok(), (min..=1_000_000).contains(&number).then_some(Amount::Count(number)));
+            let percent = parse_amount(&format!("{share}%"), min);
+            prop_assert_eq!(percent.ok(), (min..=100).contains(&u32::from(share)).then_some(Amount::Percent(share)));
+        }
+
+        #[test]
+        fn any_text_is_a_number_of_hosts_or_refused(text in "[0-9%+. é-]{0,12}", hosts in 1..100_000_usize) {
+            if let Ok(amount) = parse_amount(&text, 1) {
+                match amount {
+                    Amount::Count(n) => prop_assert!((1..=1_000_000).contains(&n)),
+                    Amount::Percent(_) => prop_assert!(amount.of(hosts) <= hosts),
+                }
+            }
         }
     }
 }

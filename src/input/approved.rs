@@ -12,7 +12,8 @@ pub(crate) fn read_approved(path: &Path) -> Result<Vec<PackageRequest>, InputErr
     parse_approved(Source::read(path)?)
 }
 
-fn parse_approved(source: Source) -> Result<Vec<PackageRequest>, InputErrors> {
+/// The same from its text.
+pub(crate) fn parse_approved(source: Source) -> Result<Vec<PackageRequest>, InputErrors> {
     let sink = Sink::new(source);
     let text = std::sync::Arc::clone(&sink.source.text);
     let mut rows = Vec::new();

@@ -82,6 +82,14 @@ impl Config {
         Self::read(Source::read(path)?, path)
     }
 
+    /// Reads a configuration from its text; `path` is its name in messages, and where its paths begin.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, InputErrors> {
+        Self::read(Source::new(path.display().to_string(), text), path)
+    }
+
     fn read(source: Source, path: &Path) -> Result<Self, InputErrors> {
         let sink = Sink::new(source);
         let text = Arc::clone(&sink.source.text);

@@ -5,7 +5,7 @@
 //! unchecked goes further.
 
 mod amount;
-mod approved;
+pub(crate) mod approved;
 mod assemble;
 mod config;
 mod direct;
@@ -13,12 +13,12 @@ mod error;
 pub mod inventory;
 mod keys;
 mod nearest;
-mod packages;
+pub(crate) mod packages;
 mod patch;
 pub mod patterns;
 pub mod plan;
 mod schema;
-mod source;
+pub(crate) mod source;
 mod stage;
 mod table;
 #[cfg(test)]

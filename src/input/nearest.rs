@@ -14,7 +14,7 @@ pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
     let folded = given.to_ascii_lowercase().replace('-', "_");
     known
         .into_iter()
-        .filter(|word| *word != given && word.len() <= 128)
+        .filter(|word| *word != given && word.len() <= 128 && word.chars().count().abs_diff(length) <= worst)
         .map(|word| (strsim::damerau_levenshtein(&folded, &word.to_ascii_lowercase().replace('-', "_")), word))
         .filter(|(distance, word)| *distance <= worst && *distance < word.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -95,6 +95,8 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> String {
@@ -176,6 +178,64 @@ mod tests {
             ("openssl", "libssl3", false),
         ] {
             assert_eq!(covers(&request(row), &request(wanted)), fits, "{row} covers {wanted}");
+        }
+    }
+
+    const NAME: &str = "[a-z0-9][a-z0-9+-]{1,12}(\\.[a-z0-9+-]{1,5})?";
+    const VERSION: &str = "([0-9]{1,2}:)?[0-9][0-9A-Za-z.+~]{0,9}(-[0-9A-Za-z.+~]{1,9})?";
+    const ARCH: &str = "[a-z][a-z0-9]{2,8}";
+
+    fn request() -> impl Strategy<Value = PackageRequest> {
+        (NAME, prop::option::of(ARCH), prop::option::of(VERSION)).prop_map(|(name, arch, version)| PackageRequest {
+            name: PackageName::new(name).unwrap(),
+            arch: arch.map(|arch| Arch::new(arch).unwrap()),
+            version: version.map(|version| Version::new(version).unwrap()),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read(request in request(), space in "[ \t]{0,2}") {
+            let text = format!("{space}{}{space}", show(&request));
+            prop_assert_eq!(parse_request(&text), Ok(request));
+        }
+
+        #[test]
+        fn a_line_of_apt_list_is_its_package_version_and_architecture(
+            name in NAME, version in VERSION, old in VERSION, arch in ARCH,
+            suites in "[a-z]{3,9}(-updates|/main)?(,[a-z]{3,9}-security)?",
+            note in prop::sample::select(vec!["", "upgradable from", "aktualisierbar von", "installé, version"]),
+        ) {
+            let note = if note.is_empty() { String::new() } else { format!(" [{note}: {old}]") };
+            let request = parse_request(&format!("{name}/{suites} {version} {arch}{note}"));
+            let arch = Some(arch).filter(|arch| arch != "all" && arch != "noarch");
+            let expected = PackageRequest {
+                name: PackageName::new(name).unwrap(),
+                arch: arch.map(|arch| Arch::new(arch).unwrap()),
+                version: Some(Version::new(version).unwrap()),
+            };
+            prop_assert_eq!(request, Ok(expected));
+        }
+
+        /// Nothing that is taken can be an option, a path or more than one word.
+        #[test]
+        fn any_text_is_answered(text in prop_oneof!["[a-z0-9=:/ .\\[\\]+~,-]{0,24}", any::<String>()]) {
+            if let Ok(request) = parse_request(&text) {
+                let shown = show(&request);
+                prop_assert!(shown.starts_with(|c: char| c.is_ascii_alphanumeric()), "{}", shown);
+                prop_assert!(!shown.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/'), "{}", shown);
+                prop_assert_eq!(parse_request(&shown), Ok(request));
+            }
+        }
+
+        #[test]
+        fn what_covers_means_as_much_or_more(row in request(), wanted in request(), other in request()) {
+            let wanted = PackageRequest { name: row.name.clone(), ..wanted };
+            prop_assert!(covers(&row, &row));
+            let bare = PackageRequest { arch: None, version: None, ..row.clone() };
+            prop_assert!(covers(&bare, &wanted));
+            prop_assert_eq!(covers(&wanted, &bare), wanted == bare);
+            prop_assert_eq!(covers(&row, &other), row == other || (bare == row && row.name == other.name));
         }
     }
 }

@@ -90,10 +90,14 @@ impl Sink {
         self.push(self.source.error(span.clone(), message).hint(hint));
     }
 
+    /// Whether no more mistakes are taken: what only says more about another one can be left.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.borrow().len() >= MAX_ERRORS
+    }
+
     pub(crate) fn push(&self, error: InputError) {
-        let mut errors = self.errors.borrow_mut();
-        if errors.len() < MAX_ERRORS {
-            errors.push(error);
+        if !self.is_full() {
+            self.errors.borrow_mut().push(error);
         }
     }
 

@@ -80,7 +80,7 @@ pub fn schema() -> serde_json::Value {
 }
 
 /// Reads a playbook's files.
-pub(super) type Reader<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
+pub(crate) type Reader<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
 
 /// Reads and checks the playbook in this TOML file.
 ///
@@ -94,7 +94,7 @@ pub fn from_path(path: &Path) -> Result<Playbook, LoadError> {
     playbook(&shown, &text, &|file| read(&folder.join(file)))
 }
 
-pub(super) fn playbook(path: &str, text: &str, read: Reader<'_>) -> Result<Playbook, LoadError> {
+pub(crate) fn playbook(path: &str, text: &str, read: Reader<'_>) -> Result<Playbook, LoadError> {
     let invalid = |message: String| LoadError::Invalid { path: path.to_owned(), message };
     let document: Document = toml::from_str(text).map_err(|e| invalid(e.to_string().trim_end().to_owned()))?;
     if document.schema != 1 {

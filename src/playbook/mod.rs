@@ -4,7 +4,7 @@
 //! round trip carries, and what its steps print is parsed here, strictly.
 
 mod embedded;
-mod load;
+pub(crate) mod load;
 mod records;
 
 use std::collections::BTreeMap;

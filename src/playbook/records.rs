@@ -1,5 +1,7 @@
 //! What steps print: typed lines, parsed strictly. Whatever does not fit fails the step; nothing is guessed.
 
+use std::collections::BTreeMap;
+
 use crate::core::findings::{Check, Difference, OldPackage, OldSource, Platform, RebootNeed, Service, ServiceState};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
@@ -46,7 +48,7 @@ pub struct Records {
     /// The steps that began, and whether they said that they finished.
     pub steps: Vec<(StepName, bool)>,
     /// `fact`.
-    pub facts: std::collections::BTreeMap<String, String>,
+    pub facts: BTreeMap<String, String>,
     /// `fits`.
     pub fits: Option<Fits>,
     /// `op`.
@@ -120,7 +122,15 @@ pub fn parse(bytes: &[u8]) -> Result<Records, RecordError> {
         record(&mut records, kind, fields)
             .map_err(|why| fail(format!("{why} in {:?}", Untrusted::new(&shortened(text)).to_string())))?;
     }
+    keep_last_words(&mut records.checks);
     Ok(records)
+}
+
+/// Of several records of one check the last holds. All at once: a host may send very many.
+fn keep_last_words(checks: &mut Vec<Check>) {
+    let last: BTreeMap<String, usize> = checks.iter().enumerate().map(|(at, check)| (check.name.clone(), at)).collect();
+    let mut at = 0..;
+    checks.retain(|check| last.get(&check.name).copied() == at.next());
 }
 
 fn shortened(text: &str) -> String {
@@ -171,7 +181,6 @@ fn record(into: &mut Records, kind: &str, fields: &[&str]) -> Result<(), String>
             why: (*why).to_owned(),
         }),
         ("check", [name, answer, detail]) => {
-            into.checks.retain(|check| check.name != *name);
             let ok = yes_or_no(answer)?;
             into.checks.push(Check { name: (*name).to_owned(), ok, detail: (*detail).to_owned() });
         }
@@ -277,6 +286,8 @@ fn problem(so_far: &Records, kind: &str, message: &str, hint: &str) -> Result<Pr
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -317,5 +328,85 @@ mod tests {
             assert!(!error.to_string().contains('\x1b'), "{error}");
         }
         assert!(parse(b"\xff\xfe\n").is_err());
+    }
+
+    #[test]
+    fn the_last_word_of_each_of_very_many_checks_holds() {
+        let line = |name: usize, answer: &str| format!("check\tname-of-a-check-{name:06}\t{answer}\td\n");
+        let lines = (0..99_000).map(|n| line(n, "no")).chain([line(3, "yes"), line(1, "no"), line(3, "no")]);
+        let records = parse(lines.collect::<String>().as_bytes()).expect("valid");
+        assert_eq!(records.checks.len(), 99_000);
+        let end: Vec<_> = records.checks[98_997..].iter().map(|check| (&check.name[16..], check.ok)).collect();
+        assert_eq!(end, [("098999", false), ("000001", false), ("000003", false)]);
+    }
+
+    /// A line that a step could print.
+    fn line() -> impl Strategy<Value = String> {
+        let kinds = prop::sample::select(vec![
+            "step\tapply",
+            "step\tverify",
+            "end\tok",
+            "fact\tarch\tamd64",
+            "fits\tyes\twhy",
+            "op\tupgrade\ta\tamd64\t1\t2\to\t1",
+            "op\tremove\tb\tall\t1\t\to\t0",
+            "current\ta\tamd64\t1",
+            "absent\ta",
+            "held\ta:amd64",
+            "old\ta\tamd64\t1\tcache\texact\t9",
+            "space\t/\t1\t2",
+            "phase\tx",
+            "lock\t/x\t1\tapt",
+            "reboot\tno\t",
+            "pkg\ta\tamd64\t",
+            "service\tstale\tx\ty",
+            "check\tx\tno\td",
+            "diff\tconffile\t/x\ta\tb",
+            "note\tx",
+            "problem\tlocked\tm\th",
+            "conflict\ta\tamd64\t1\t2",
+        ]);
+        prop_oneof![8 => kinds.prop_map(str::to_owned), 1 => "[a-z]{1,5}(\t[a-z0-9:;$ -]{0,6}){0,7}", 1 => "\\PC{0,20}"]
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            if let Err(error) = parse(&bytes) {
+                prop_assert!(!error.to_string().contains(char::is_control), "{}", error);
+            }
+        }
+
+        /// What a killed script leaves is what it had reported, and the line that it was at is none of it.
+        #[test]
+        fn a_torn_tail_is_the_lines_before_it(lines in prop::collection::vec(line(), 1..12), cut: prop::sample::Index) {
+            let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let torn = &text.as_bytes()[..cut.index(text.len())];
+            let whole = torn.iter().filter(|byte| **byte == b'\n').count();
+            let before: String = lines[..whole].iter().map(|line| format!("{line}\n")).collect();
+            prop_assert_eq!(parse(torn), parse(before.as_bytes()));
+        }
+
+        /// A mistake is at its line, whatever stands before and behind it, and nothing is guessed.
+        #[test]
+        fn the_first_line_that_does_not_fit_is_named(
+            before in 0..9_usize, behind in prop::collection::vec(line(), 0..4)
+        ) {
+            let text = format!("{}pkg\ta;b\tamd64\t1\n{}\n", "note\tx\n".repeat(before), behind.join("\n"));
+            prop_assert_eq!(parse(text.as_bytes()).map_err(|error| error.line), Err(before + 1));
+        }
+
+        #[test]
+        fn a_step_is_finished_only_where_it_said_so(ends in prop::collection::vec(any::<bool>(), 1..6)) {
+            let all = StepName::ALL.into_iter().zip(&ends);
+            let line = |(step, ends): (StepName, &bool)| {
+                format!("step\t{}\n{}", step.as_str(), if *ends { "end\tok\n" } else { "" })
+            };
+            let records = parse(all.clone().map(line).collect::<String>().as_bytes()).expect("valid");
+            for (step, ends) in all {
+                prop_assert_eq!(records.finished(&[step]), *ends);
+            }
+            prop_assert_eq!(records.stopped_in().is_none(), *ends.last().expect("one at least"));
+        }
     }
 }

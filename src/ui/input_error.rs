@@ -45,11 +45,17 @@ fn render_one(error: &InputError, colour: bool) -> String {
     text
 }
 
+/// A line may be as long as its file: of each of its parts no more letters than these are looked at.
+const LETTERS: usize = 8 * ROOM;
+
 /// The line as it is shown, cut around the mark where it is long; the columns before the mark, and the mark's own.
 fn clip(line: &str, span: Range<usize>) -> (String, usize, usize) {
-    let part = |range: Range<usize>| safe(line.get(range).unwrap_or_default());
-    let (before, marked, after) = (part(0..span.start), part(span.clone()), part(span.end..line.len()));
-    let mut before = before;
+    let part = |range: Range<usize>| line.get(range).unwrap_or_default();
+    let front = |text: &str| safe(&text.chars().take(LETTERS).collect::<String>());
+    let (marked, after) = (front(part(span.clone())), front(part(span.end..line.len())));
+    let before = part(0..span.start);
+    let from = before.char_indices().rev().nth(LETTERS - 1).map_or(0, |(at, _)| at);
+    let mut before = safe(&before[from..]);
     if before.width() > ROOM / 2 {
         before = format!("…{}", last_columns(&before, ROOM / 2));
     }

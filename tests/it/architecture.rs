@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("input", &["core"]),
     ("engine", &["core", "ports", "playbook"]),
     ("adapters", &["core", "ports"]),
+    ("fuzzing", &["core", "input", "ports", "playbook", "adapters", "ui"]),
     ("demo", &["core"]),
     ("ui", &["core", "input", "playbook"]),
     ("cli", &["core", "input"]),

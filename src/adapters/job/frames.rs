@@ -97,7 +97,7 @@ impl Frames {
         take: &mut dyn FnMut(Frame<'_>) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         self.buffer.extend_from_slice(bytes);
-        if !self.greeted && !self.greet() {
+        if !self.greeted && !self.greet(bytes.len()) {
             return Ok(());
         }
         let buffer = std::mem::take(&mut self.buffer);
@@ -128,12 +128,13 @@ impl Frames {
         Ok(())
     }
 
-    /// Looks for the line with our key; drops what lies before it.
-    fn greet(&mut self) -> bool {
-        let found = self.buffer.windows(self.hello.len()).position(|part| part == self.hello);
+    /// Looks for the line with our key, which so many new bytes may have made whole; drops what lies before it.
+    fn greet(&mut self, new: usize) -> bool {
+        let from = self.buffer.len().saturating_sub(new + self.hello.len() - 1);
+        let found = self.buffer[from..].windows(self.hello.len()).position(|part| part == self.hello);
         match found {
             Some(at) => {
-                self.buffer.drain(..at + self.hello.len());
+                self.buffer.drain(..from + at + self.hello.len());
                 self.greeted = true;
             }
             None if self.buffer.len() > NOISE_MAX => {
@@ -184,7 +185,8 @@ fn count(word: &str, first: &str, second: &str) -> Option<(Counted, u64)> {
         (Counted::File(second.to_owned()), first)
     } else {
         let (offset, length) = second.split_once(' ')?;
-        let offset = offset.parse().ok()?;
+        // No log is that long; what ends past the last number would begin anew.
+        let offset = offset.parse().ok().filter(|n: &u64| n.checked_add(BYTES_MAX).is_some())?;
         let what = match first {
             "l" => Counted::Log(offset),
             "r" => Counted::Records(offset),
@@ -245,7 +247,16 @@ mod tests {
 
     #[test]
     fn what_no_driver_writes_is_refused() {
-        for bad in ["hello\n", "uid x\n", "d x 0 1\n", "d l 0 99999999999\n", "f 1 ../x\n", "f 1 .x\n", "end\n"] {
+        for bad in [
+            "hello\n",
+            "uid x\n",
+            "d x 0 1\n",
+            "d l 0 99999999999\n",
+            "d l 18446744073709551615 2\n",
+            "f 1 ../x\n",
+            "f 1 .x\n",
+            "end\n",
+        ] {
             let stream = format!("patchctl:KEY\n{bad}");
             assert!(all(&[stream.as_bytes()]).is_err(), "{bad:?} was taken");
         }

@@ -8,7 +8,7 @@ mod follow;
 mod hostkey;
 mod keys;
 mod known_hosts;
-mod known_line;
+pub(crate) mod known_line;
 mod stream;
 
 use std::collections::HashMap;

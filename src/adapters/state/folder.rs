@@ -122,8 +122,7 @@ impl StateDir {
                 torn = read as u64;
                 break;
             };
-            let text = String::from_utf8_lossy(text);
-            let record = head.read(&text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
+            let record = head.read(text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
             rollout
                 .apply(&record.event, record.at)
                 .map_err(|source| StateError::Misfit { path: path.clone(), source })?;

@@ -106,6 +106,8 @@ impl fmt::Display for Outcome {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -128,6 +130,24 @@ mod tests {
             let back: Outcome = serde_json::from_str(&word).unwrap();
             assert_eq!(back.as_str(), outcome.as_str());
             assert!(outcome.rank() < Outcome::PRECEDENCE.len());
+        }
+    }
+
+    proptest! {
+        /// In whatever order hosts end, and however they are grouped, the whole ends the same.
+        #[test]
+        fn a_whole_is_one_of_its_parts_whatever_their_order(
+            list in prop::collection::vec(prop::sample::select(Outcome::PRECEDENCE.to_vec()), 1..20),
+            shift: prop::sample::Index,
+        ) {
+            let all = Outcome::of_all(list.iter().copied());
+            prop_assert!(list.contains(&all));
+            prop_assert!(list.iter().all(|outcome| all.rank() <= outcome.rank()));
+            let at = shift.index(list.len());
+            let (front, back) = list.split_at(at);
+            prop_assert_eq!(Outcome::of_all(back.iter().chain(front).rev().copied()), all);
+            let parts = [front, back].map(|part| Outcome::of_all(part.iter().copied()));
+            prop_assert_eq!(Outcome::of_all(parts), all);
         }
     }
 }

@@ -162,7 +162,8 @@ impl Builder {
     fn add_child(&mut self, sink: &Sink, parent: usize, child: &At<String>) {
         let Some(ix) = self.group_ix.get(&child.value).copied() else {
             let message = format!("`children` names the group `{}`, which is not defined", child.value);
-            match did_you_mean(&child.value, self.group_ix.keys().map(String::as_str)) {
+            let known = self.group_ix.keys().map(String::as_str);
+            match did_you_mean(&child.value, known.filter(|_| !sink.is_full())) {
                 Some(hint) => sink.error_hint(&child.span, message, hint),
                 None => sink.error(&child.span, message),
             }

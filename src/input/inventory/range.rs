@@ -70,6 +70,8 @@ fn number(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -108,6 +110,47 @@ mod tests {
             "w[0:999][0:999]",
         ] {
             assert!(expand(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_run_from_end_to_end(
+            from in 0..2000_usize, more in 0..300_usize, step in 1..50_usize, width in 1..7_usize, padded: bool
+        ) {
+            let to = from + more;
+            let width = if padded { width.max(to.to_string().len()) } else { 0 };
+            let names = expand(&format!("w-[{from:0width$}:{to:0width$}:{step}].x")).unwrap();
+            let expected: Vec<_> = (0..=more / step).map(|n| format!("w-{:0width$}.x", from + n * step)).collect();
+            prop_assert_eq!(names, expected);
+        }
+
+        #[test]
+        fn letters_run_from_end_to_end(from in b'a'..=b'z', to in b'a'..=b'z', capitals: bool) {
+            let letter = |b: u8| char::from(if capitals { b.to_ascii_uppercase() } else { b });
+            let names = expand(&format!("[{}:{}]", letter(from), letter(to)));
+            let expected: Vec<String> = (from..=to).map(|b| letter(b).to_string()).collect();
+            prop_assert_eq!(names.ok(), (from <= to).then_some(expected));
+        }
+
+        /// Several ranges are all pairs, the first the slowest; their number is the product.
+        #[test]
+        fn ranges_multiply(a in 1..30_usize, b in 1..30_usize) {
+            let names = expand(&format!("r[1:{a}]n[1:{b}]")).unwrap();
+            let pairs = (1..=a).flat_map(|x| (1..=b).map(move |y| format!("r{x}n{y}")));
+            prop_assert_eq!(names, pairs.collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_text_is_answered(text in "[a-z0-9:\\[\\]é-]{0,16}") {
+            match expand(&text) {
+                Ok(names) if text.contains('[') => {
+                    prop_assert!(!names.is_empty() && names.len() <= MAX_HOSTS);
+                    prop_assert!(names.iter().all(|name| !name.contains(['[', ']'])));
+                }
+                Ok(names) => prop_assert_eq!(names, [text]),
+                Err(_) => prop_assert!(text.contains(['[', ']'])),
+            }
         }
     }
 }

@@ -81,6 +81,8 @@ fn class(inside: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -104,6 +106,45 @@ mod tests {
         }
         for bad in ["", "-x", "a b", "$(x)", "a;b", "a[b", "[z-a]", "a\nb"] {
             assert!(Glob::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    /// What a glob of stars, question marks and plain characters means, by trying every way.
+    fn fits(glob: &[u8], name: &[u8]) -> bool {
+        match glob.split_first() {
+            None => name.is_empty(),
+            Some((b'*', rest)) => (0..=name.len()).any(|taken| fits(rest, &name[taken..])),
+            Some((b'?', rest)) => name.split_first().is_some_and(|(_, name)| fits(rest, name)),
+            Some((c, rest)) => name.split_first().is_some_and(|(first, name)| first == c && fits(rest, name)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn stars_and_question_marks(glob in "[ab.+*?]{1,8}", name in "[ab.+]{0,8}") {
+            prop_assert_eq!(Glob::new(&glob).unwrap().is_match(&name), fits(glob.as_bytes(), name.as_bytes()));
+        }
+
+        #[test]
+        fn a_name_means_itself(name in "[a-z0-9][a-z0-9.+~_-]{0,12}", other in "[a-z0-9][a-z0-9.+~_-]{0,12}") {
+            let glob = Glob::new(&name).unwrap();
+            prop_assert!(glob.is_match(&name));
+            prop_assert_eq!(glob.is_match(&other), name == other);
+        }
+
+        #[test]
+        fn a_class_and_its_opposite(from in b'a'..=b'm', more in 0..13_u8, c in b'a'..=b'z') {
+            let (first, last, name) = (char::from(from), char::from(from + more), char::from(c).to_string());
+            let within = (from..=from + more).contains(&c);
+            prop_assert_eq!(Glob::new(&format!("[{first}-{last}]")).unwrap().is_match(&name), within);
+            prop_assert_eq!(Glob::new(&format!("[!{first}-{last}]")).unwrap().is_match(&name), !within);
+        }
+
+        #[test]
+        fn any_text_is_answered(text in "[a-c\\[\\]!^*?&|~(){}.\\\\é-]{0,16}", name in "[a-c.-]{0,6}") {
+            let Ok(glob) = Glob::new(&text) else { return Ok(()) };
+            // Only whether it answers.
+            let _ = glob.is_match(&name);
         }
     }
 }

@@ -38,7 +38,10 @@ impl Names {
         Self { hosts, index, groups }
     }
 
-    fn near(&self, name: &str) -> Option<String> {
+    fn near(&self, name: &str, sink: &Sink) -> Option<String> {
+        if sink.is_full() {
+            return None;
+        }
         let words = self.groups.keys().chain(&self.hosts);
         did_you_mean(name, words.map(String::as_str))
     }
@@ -132,7 +135,7 @@ impl Term {
         match self.take {
             None => hosts,
             Some(Take::Range(from, to)) => {
-                let count = to.map_or(usize::MAX, |to| (to + 1).saturating_sub(from));
+                let count = to.map_or(usize::MAX, |to| to.saturating_add(1).saturating_sub(from));
                 hosts.into_iter().skip(from).take(count).collect()
             }
             Some(Take::One(at)) => {
@@ -159,7 +162,7 @@ impl Term {
             return Vec::new();
         }
         let message = format!("the inventory has no host or group `{name}`");
-        match names.near(name) {
+        match names.near(name, sink) {
             Some(hint) => sink.error_hint(&self.span, message, hint),
             None => sink.error(&self.span, message),
         }

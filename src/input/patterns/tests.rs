@@ -62,6 +62,7 @@ fn the_language() {
         ("web[0-1]", "web-1 web-3"),
         ("web[1:99]", "web-1 web-2"),
         ("web[0:0]", "web-3"),
+        ("web[1:18446744073709551615]", "web-1 web-2"),
         ("web[0],db[1]", "web-3 db-2"),
         ("web:!web[0]", "web-1 web-2"),
         ("fe80::1", "fe80::1"),
@@ -139,6 +140,47 @@ fn term() -> impl Strategy<Value = (String, char, BTreeSet<usize>)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// What holds of sets, in any inventory, of the texts as they are written.
+    #[test]
+    fn the_laws_of_sets(
+        count in 0..12_usize,
+        members in prop::collection::vec(prop::collection::btree_set(0..12_usize, 0..8), 3),
+        shuffled: bool,
+    ) {
+        let groups = ["a", "b", "c"].into_iter().zip(&members).map(|(name, members)| {
+            let mut members: Vec<usize> = members.iter().copied().filter(|ix| *ix < count).collect();
+            if shuffled {
+                members.reverse();
+            }
+            (name.to_owned(), members)
+        });
+        let names = Names::new((0..count).map(|n| format!("h{n}")).collect(), groups.collect());
+        let select = |text: &str| {
+            let source = Source::new("pattern", text);
+            Pattern::parse(&source, &(0..text.len()), text, Path::new("")).and_then(|p| p.select(&names)).unwrap()
+        };
+        for (one, other) in [
+            ("a:b", "b:a"), ("a:b:c", "c,b,a"), ("a:&b", "b:&a"), ("a:a", "a"), ("a:&a", "a"), ("a:!b:!c", "a:!c:!b"),
+            ("!a", "*:!a"), ("&a", "a"), ("a:b:&c", "&c:b:a"), ("!b:a", "a:!b"), ("a:!a", "*:!*"), ("h*", "*"),
+        ] {
+            prop_assert_eq!(select(one), select(other), "{} and {}", one, other);
+        }
+        let (a, b) = (select("a"), select("b"));
+        for (text, expected) in [
+            ("a:b", (0..count).filter(|ix| a.contains(ix) || b.contains(ix)).collect::<Vec<_>>()),
+            ("a:&b", (0..count).filter(|ix| a.contains(ix) && b.contains(ix)).collect()),
+            ("a:!b", (0..count).filter(|ix| a.contains(ix) && !b.contains(ix)).collect()),
+        ] {
+            prop_assert_eq!(select(text), expected, "{}: each host once, in the inventory's order", text);
+        }
+        let union: BTreeSet<usize> = [select("a:!b"), select("b:!a"), select("a:&b")].concat().into_iter().collect();
+        prop_assert_eq!(union.into_iter().collect::<Vec<_>>(), select("a:b"));
+    }
+}
+
+proptest! {
     /// Union, then intersection, then difference, host by host: the naive reading of the documentation.
     #[test]
     fn a_pattern_means_what_sets_say(terms in prop::collection::vec(term(), 1..6), comma in any::<bool>()) {
@@ -154,6 +196,27 @@ proptest! {
         let source = Source::new("pattern", text.as_str());
         let found = Pattern::parse(&source, &(0..text.len()), &text, Path::new("")).and_then(|p| p.select(&names()));
         prop_assert_eq!(found.map_err(|e| e.to_string()), Ok(expected));
+    }
+
+    /// A subscript takes of the group's own order; the parts of a group are the group.
+    #[test]
+    fn subscripts_part_a_group(members in prop::collection::btree_set(0..20_usize, 1..12), at: prop::sample::Index) {
+        let mut members: Vec<usize> = members.into_iter().collect();
+        let by = at.index(members.len());
+        members.rotate_left(by);
+        let names = Names::new((0..20).map(|n| format!("h{n}")).collect(), [("g".into(), members.clone())].into());
+        let select = |text: &str| {
+            let source = Source::new("pattern", text);
+            Pattern::parse(&source, &(0..text.len()), text, Path::new("")).and_then(|p| p.select(&names))
+        };
+        for (place, host) in members.iter().enumerate() {
+            prop_assert_eq!(select(&format!("g[{place}]")).unwrap(), [*host]);
+            prop_assert_eq!(select(&format!("g[-{}]", members.len() - place)).unwrap(), [*host]);
+            let parts = format!("g[0:{place}],g[{}:]", place + 1);
+            prop_assert_eq!(select(&parts).unwrap(), select("g").unwrap());
+        }
+        let beyond = [format!("g[{}]", members.len()), format!("g[-{}]", members.len() + 1)];
+        prop_assert!(beyond.iter().all(|text| select(text).is_err()));
     }
 
     /// Whatever is written, it is answered, and every place lies in the text.
