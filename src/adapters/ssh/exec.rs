@@ -1,6 +1,7 @@
 //! One exchange over a connection: opens a session, sends the payload, reads everything, closes the session.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
@@ -28,8 +29,8 @@ pub(crate) enum Cut {
     Lost(String),
     /// The session could not begin: nothing of ours ran.
     NotBegun(String),
-    /// Not in time.
-    Timeout,
+    /// Not in time; `sent`: the host may have had what it needs to begin.
+    Timeout { sent: bool },
     /// A secret could not be had.
     Secret(Problem),
 }
@@ -57,7 +58,7 @@ pub(crate) async fn run(
 ) -> Result<(), Cut> {
     let begun = Instant::now();
     let turn = tokio::time::timeout(limit, connection.turns.acquire()).await;
-    let Ok(Ok(_turn)) = turn else { return Err(Cut::Timeout) };
+    let Ok(Ok(_turn)) = turn else { return Err(Cut::Timeout { sent: false }) };
     let opening = connection.handle.channel_open_session();
     let channel = match tokio::time::timeout(limit.min(SILENCE), opening).await {
         Ok(Ok(channel)) => channel,
@@ -112,7 +113,8 @@ impl Session {
             return Err(Cut::NotBegun(connection.why_closed()));
         }
         // Raced against reading: a host that does not read would hold us for ever.
-        let mut writing: Option<Writing<'_>> = Some(send(Box::pin(session.make_writer()), payload));
+        let sent = AtomicBool::new(false);
+        let mut writing: Option<Writing<'_>> = Some(send(Box::pin(session.make_writer()), payload, &sent));
         let mut stdin: Option<Writer> = None;
         let mut deadline = Instant::now() + limit;
         let mut ended = Ended::default();
@@ -138,7 +140,8 @@ impl Session {
                     stdin = written.ok();
                 }
                 () = tokio::time::sleep_until(quiet.min(deadline)) => {
-                    return Err(if Instant::now() >= deadline { Cut::Timeout } else { Cut::Lost("the host went silent".to_owned()) });
+                    let sent = sent.load(Ordering::Relaxed);
+                    return Err(if Instant::now() >= deadline { Cut::Timeout { sent } } else { Cut::Lost("the host went silent".to_owned()) });
                 }
             }
             if exchange.is_over() {
@@ -154,9 +157,12 @@ impl Session {
     }
 }
 
-fn send<'a>(mut writer: Writer, bytes: Vec<u8>) -> Writing<'a> {
+/// Sends the payload; `sent` tells that the host took some of it, which it does not have to.
+fn send<'a>(mut writer: Writer, bytes: Vec<u8>, sent: &'a AtomicBool) -> Writing<'a> {
     Box::pin(async move {
-        writer.write_all(&bytes).await?;
+        let first = writer.write(&bytes).await?;
+        sent.store(true, Ordering::Relaxed);
+        writer.write_all(&bytes[first..]).await?;
         Ok(writer)
     })
 }

@@ -77,7 +77,9 @@ impl SshTransport {
                                 ..failure
                             });
                         }
-                        Err(cut @ (Cut::Timeout | Cut::Secret(_))) => {
+                        Err(cut @ (Cut::Timeout { .. } | Cut::Secret(_))) => {
+                            // A host that has the script and says nothing may run it all the same.
+                            may_have_begun |= matches!(cut, Cut::Timeout { sent: true });
                             return Err(Failure { problem: cut_short(cut, host, &job.script), may_have_begun });
                         }
                         Err(cut @ (Cut::Lost(_) | Cut::NotBegun(_))) => {
@@ -199,7 +201,7 @@ fn cut_short(cut: Cut, host: &Host, script: &Script) -> Problem {
     match cut {
         Cut::Lost(why) | Cut::NotBegun(why) => lost(&why, host),
         Cut::Secret(problem) => problem,
-        Cut::Timeout => {
+        Cut::Timeout { .. } => {
             let message = format!("did not end within {} s", script.timeout.as_secs());
             Problem::new(ErrorKind::Timeout, message).on(&host.name).during(script.name)
         }
