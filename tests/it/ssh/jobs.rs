@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use patchctl::adapters::ssh::Patience;
 use patchctl::core::ids::RunId;
 use patchctl::core::problem::ErrorKind;
 use patchctl::ports::{Job, JobEnd, Output, Transport};
@@ -112,8 +113,9 @@ async fn a_host_that_takes_a_job_and_stays_silent_may_have_begun_it() {
     let home = Home::new();
     let server = home.server(|setup| setup.conduct = Conduct::Silent).await;
     let mut job = job("R-web-apply-8", "true");
-    job.script.timeout = Duration::ZERO;
-    let transport = home.transport(Person::default());
+    job.script.timeout = Duration::from_secs(1);
+    let patience = Patience { grace: Duration::ZERO, ..Patience::default() };
+    let transport = home.transport(Person::default()).with_patience(patience);
     let failure = transport.job(&host(server.address), &job, &Ear::default()).await.unwrap_err();
     assert_eq!(failure.problem.kind, ErrorKind::Timeout);
     assert!(failure.may_have_begun, "it has the whole script");
