@@ -32,11 +32,6 @@ impl Events {
     pub(super) fn verdict(&self) -> Option<Result<Accepted, Problem>> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    /// The first reason stands: what comes after it follows from it.
-    fn ended(&self, why: String) {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
-    }
 }
 
 /// Our side of a connection, in russh's task.
@@ -48,9 +43,8 @@ pub(crate) struct Client {
 
 impl Client {
     /// A host that wants to open something on our side: nothing was offered to it, and russh would keep each for ever.
-    fn uninvited(&self, what: &str) -> Result<(), russh::Error> {
-        self.events.ended(format!("it wants to open a channel to us ({what}), which nobody asked it to"));
-        Err(russh::Error::Disconnect)
+    fn uninvited(&self) -> Result<(), russh::Error> {
+        Err(std::io::Error::other(self.ledger.uninvited()).into())
     }
 }
 
@@ -88,7 +82,7 @@ impl Handler for Client {
             }
             DisconnectReason::Error(error) => (words(&error), Err(error)),
         };
-        self.events.ended(text);
+        *self.events.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         result
     }
 
@@ -98,7 +92,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("session")
+        self.uninvited()
     }
 
     async fn server_channel_open_direct_tcpip(
@@ -111,7 +105,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("direct-tcpip")
+        self.uninvited()
     }
 
     async fn server_channel_open_direct_streamlocal(
@@ -121,7 +115,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("direct-streamlocal")
+        self.uninvited()
     }
 
     async fn server_channel_open_forwarded_tcpip(
@@ -134,7 +128,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("forwarded-tcpip")
+        self.uninvited()
     }
 
     async fn server_channel_open_forwarded_streamlocal(
@@ -144,7 +138,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("forwarded-streamlocal")
+        self.uninvited()
     }
 
     async fn server_channel_open_x11(
@@ -155,7 +149,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("x11")
+        self.uninvited()
     }
 
     async fn server_channel_open_agent_forward(
@@ -164,7 +158,7 @@ impl Handler for Client {
         _: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.uninvited("agent forwarding")
+        self.uninvited()
     }
 }
 

@@ -124,8 +124,10 @@ impl Session<'_> {
         (times, mut deadline): (Times, Instant),
     ) -> Result<(), Cut> {
         let Some(session) = &self.closing else { return Ok(()) };
-        if !matches!(tokio::time::timeout(times.silence, session.exec(true, COMMAND)).await, Ok(Ok(()))) {
-            return Err(Cut::NotBegun(connection.why_closed()));
+        match tokio::time::timeout_at(deadline, session.exec(true, COMMAND)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Cut::NotBegun(connection.why_closed())),
+            Err(_) => return Err(Cut::Timeout { sent: false }),
         }
         // Raced against reading: a host that does not read would hold us for ever.
         let sent = AtomicBool::new(false);

@@ -51,13 +51,15 @@ impl FirstWords {
     }
 }
 
-/// A host sent too much that is of no use.
+/// A host sent too much that is of no use, or what nobody asked it for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Overrun {
     #[error("it sent more than 1 MiB before the login was done")]
     BeforeLogin,
     #[error("it sent more than 64 MiB that belong to no step")]
     Beside,
+    #[error("it wants to open a channel to us, which nobody asked it to")]
+    Uninvited,
 }
 
 /// What a host sent, and how much of it reached a session. russh answers or drops the rest by itself, for as long as it
@@ -67,6 +69,7 @@ pub(crate) struct Ledger {
     read: AtomicU64,
     used: AtomicU64,
     logged_in: AtomicBool,
+    uninvited: AtomicBool,
     closed: Mutex<HashSet<u32>>,
 }
 
@@ -90,8 +93,17 @@ impl Ledger {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(channel);
     }
 
+    /// It wants to open a channel to us.
+    pub(crate) fn uninvited(&self) -> Overrun {
+        self.uninvited.store(true, Ordering::Relaxed);
+        Overrun::Uninvited
+    }
+
     /// Whether it was too much.
     pub(crate) fn overrun(&self) -> Option<Overrun> {
+        if self.uninvited.load(Ordering::Relaxed) {
+            return Some(Overrun::Uninvited);
+        }
         let beside = self.read.load(Ordering::Relaxed).saturating_sub(self.used.load(Ordering::Relaxed));
         match self.logged_in.load(Ordering::Relaxed) {
             false if beside > BEFORE_LOGIN => Some(Overrun::BeforeLogin),
