@@ -20,21 +20,28 @@ async fn step(act: &Play) -> Result<Output, Failure> {
 
 /// With so much time for the job.
 async fn follow(act: &Play, seconds: u64) -> Result<Output, Failure> {
-    let home = Home::new();
+    heard(act, seconds).await.0
+}
+
+/// The same, with what was told on the way.
+async fn heard(act: &Play, seconds: u64) -> (Result<Output, Failure>, String) {
+    let (home, ear) = (Home::new(), Ear::default());
     let server = Hostile::start(&home, Setup::new(act.clone())).await;
     let patience = Patience { grace: Duration::ZERO, ..Patience::default() };
     let mut job = job("R-web-apply-1", "true");
     job.script.timeout = Duration::from_secs(seconds);
     let transport = home.transport(Person::default()).with_patience(patience);
     let begun = Instant::now();
-    let result = transport.job(&host(server.address), &job, &Ear::default()).await;
+    let result = transport.job(&host(server.address), &job, &ear).await;
     assert!(begun.elapsed() < Duration::from_secs(40));
     drop(transport);
     server.left().await;
-    result.map(|end| match end {
+    let result = result.map(|end| match end {
         JobEnd::Done(output) => output,
         JobEnd::Died { why, .. } => panic!("{why}"),
-    })
+    });
+    let notices = ear.notices.lock().unwrap().join("\n");
+    (result, notices)
 }
 
 /// Frames that no driver of ours sends, and what is said about them.
@@ -169,9 +176,10 @@ async fn no_exit_status_is_unknown_and_never_success() {
     });
     let failure = step(&cut).await.expect_err("unknown was taken for success");
     assert_eq!(failure.problem.message, "the session ended without a result");
-    let failure = follow(&cut, 2).await.expect_err("unknown was taken for success");
-    assert!(failure.may_have_begun);
-    assert!(failure.problem.message.contains("last: the session ended without a result"), "{}", failure.problem);
+    let (result, notices) = heard(&cut, 4).await;
+    let failure = result.expect_err("unknown was taken for success");
+    assert_eq!((failure.problem.kind, failure.may_have_begun), (ErrorKind::Timeout, true));
+    assert!(notices.contains("the session ended without a result; reconnecting"), "{notices}");
     // The driver's own word counts, with or without the server's.
     let whole = play(|wire| async move {
         wire.greet().await;

@@ -17,10 +17,16 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Every limit together, on a machine that does other things too.
 const SOON: Duration = Duration::from_secs(30);
 
-/// A client that waits for a second, whatever it waits for.
-fn impatient(home: &mut Home) -> SshTransport {
+/// A home whose connections must be there within a second.
+fn hasty() -> Home {
+    let mut home = Home::new();
     home.options.connect_timeout = Some(SECOND);
-    home.transport(Person::default()).with_patience(Patience { silence: SECOND, grace: 3 * SECOND })
+    home
+}
+
+/// A client that waits for a second where a sign of life is due.
+fn impatient(home: &Home) -> SshTransport {
+    home.transport(Person::default()).with_patience(Patience { silence: SECOND, grace: 5 * SECOND })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +36,12 @@ enum Kind {
 }
 
 /// How a step or a job fails on this server; nothing of it remains.
-async fn failure(kind: Kind, home: &mut Home, server: &Hostile) -> Failure {
+async fn failure(kind: Kind, home: &Home, server: &Hostile) -> Failure {
     heard(kind, home, server).await.0
 }
 
 /// The same, with what was told on the way.
-async fn heard(kind: Kind, home: &mut Home, server: &Hostile) -> (Failure, String) {
+async fn heard(kind: Kind, home: &Home, server: &Hostile) -> (Failure, String) {
     let ear = Ear::default();
     let transport = impatient(home);
     let there = host(server.address);
@@ -61,9 +67,9 @@ async fn heard(kind: Kind, home: &mut Home, server: &Hostile) -> (Failure, Strin
 }
 
 async fn plays(kind: Kind, act: Play) -> (Failure, String) {
-    let mut home = Home::new();
+    let home = Home::new();
     let server = Hostile::start(&home, Setup::new(act)).await;
-    heard(kind, &mut home, &server).await
+    heard(kind, &home, &server).await
 }
 
 /// A server that sends this and then waits for the other side to go.
@@ -96,7 +102,7 @@ async fn before_there_are_keys() {
     let both = stages.into_iter().flat_map(|stage| [(Kind::Step, stage.clone()), (Kind::Job, stage)]);
     let all = both.map(|(kind, (stage, words, and_then))| async move {
         let server = says(words, and_then).await;
-        let failure = failure(kind, &mut Home::new(), &server).await;
+        let failure = failure(kind, &hasty(), &server).await;
         assert!(!failure.may_have_begun, "{stage}");
         let message = failure.problem.message;
         assert!(message.contains("did not speak SSH within 1 s"), "{stage}: {message}");
@@ -110,9 +116,9 @@ async fn in_the_login_and_where_a_session_is_opened() {
         [(Mute::Login, "did not finish the login within 1 s"), (Mute::Open, "it does not open a session within")];
     for (mute, expected) in stages {
         for kind in [Kind::Step, Kind::Job] {
-            let mut home = Home::new();
+            let home = if mute == Mute::Login { hasty() } else { Home::new() };
             let server = Hostile::start(&home, Setup::mute(mute)).await;
-            let failure = failure(kind, &mut home, &server).await;
+            let failure = failure(kind, &home, &server).await;
             assert!(!failure.may_have_begun, "{mute:?}");
             assert!(failure.problem.message.contains(expected), "{mute:?}: {}", failure.problem);
             assert_eq!(server.execs(), 0);
@@ -124,9 +130,9 @@ async fn in_the_login_and_where_a_session_is_opened() {
 async fn where_a_command_is_run() {
     for mute in [Mute::Exec, Mute::Never] {
         for kind in [Kind::Step, Kind::Job] {
-            let mut home = Home::new();
+            let home = Home::new();
             let server = Hostile::start(&home, Setup { mute, ..Setup::new(play(|_| std::future::pending())) }).await;
-            let (failure, notices) = heard(kind, &mut home, &server).await;
+            let (failure, notices) = heard(kind, &home, &server).await;
             assert_eq!(failure.may_have_begun, kind == Kind::Job, "it has all that it needs to begin");
             // A job is asked about again until its time is over.
             let told = if kind == Kind::Job { notices } else { failure.problem.message };
@@ -139,9 +145,9 @@ async fn where_a_command_is_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_host_that_does_not_take_the_script() {
     for kind in [Kind::Step, Kind::Job] {
-        let mut home = Home::new();
+        let home = Home::new();
         let server = Hostile::start(&home, Setup { window: 0, ..Setup::new(play(|_| async {})) }).await;
-        let failure = failure(kind, &mut home, &server).await;
+        let failure = failure(kind, &home, &server).await;
         assert_eq!(failure.problem.kind, ErrorKind::Timeout, "{}", failure.problem);
         assert!(failure.problem.message.contains("did not end within 0 s"), "{}", failure.problem);
         assert!(!failure.may_have_begun, "it has nothing to begin with");
@@ -176,12 +182,12 @@ async fn no_task_is_left_behind() {
     let before = metrics.num_alive_tasks();
     for words in [Vec::new(), b"SSH-2.0-hostile\r\n".to_vec(), key_exchange(true)] {
         let server = says(words, Vec::new()).await;
-        failure(Kind::Step, &mut Home::new(), &server).await;
+        failure(Kind::Step, &hasty(), &server).await;
     }
     for mute in [Mute::Login, Mute::Open, Mute::Exec] {
-        let mut home = Home::new();
+        let home = if mute == Mute::Login { hasty() } else { Home::new() };
         let server = Hostile::start(&home, Setup::mute(mute)).await;
-        failure(Kind::Step, &mut home, &server).await;
+        failure(Kind::Step, &home, &server).await;
     }
     for _ in 0..500 {
         if metrics.num_alive_tasks() <= before {
