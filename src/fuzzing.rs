@@ -249,7 +249,7 @@ fn exchange(kind: Kind, pieces: &[&[u8]]) -> Option<String> {
     let mut exchange = Exchange::new("KEY", kind, &mut gathered, &Deaf);
     for piece in pieces {
         exchange.stdout(piece).ok()?;
-        exchange.stderr(piece);
+        exchange.stderr(piece).ok()?;
     }
     exchange.finish();
     let (end, over, noise) = (exchange.end().cloned(), exchange.is_over(), exchange.noise());

@@ -19,7 +19,7 @@ use crate::engine::{self, OnGate, Options, Playbooks, Run, World};
 use crate::playbook::{self, Playbook};
 use crate::ports::Inbox;
 use crate::ports::state::{Frozen, Held, Loaded};
-use crate::ui::json::write_text;
+use crate::ui::json::write_json;
 
 /// What the caller of a run wants of it.
 #[derive(Debug, Clone, Default)]
@@ -224,7 +224,7 @@ fn tap(context: &Context<'_>) -> Option<engine::Tap> {
     }
     Some(Box::new(|line: &str| {
         // A reader that went away does not stop the run.
-        let _ = write_text(&mut io::stdout().lock(), &format!("{line}\n"));
+        let _ = write_json(&mut io::stdout().lock(), line);
     }))
 }
 

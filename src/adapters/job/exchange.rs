@@ -8,6 +8,9 @@ use crate::ports::Listener;
 /// The most of the host's standard error that is kept from before the step: what sudo and the login shell say.
 const NOISE_MAX: usize = 4096;
 
+/// The most of the host's standard error that is read and is no log: the login shell, sudo, a driver in trouble.
+const BESIDE_MAX: u64 = 64 * 1024 * 1024;
+
 /// How an exchange ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
@@ -40,7 +43,15 @@ pub(crate) struct Exchange<'a> {
     began: bool,
     asked: bool,
     said: String,
+    noticed: Noticed,
     end: Option<End>,
+}
+
+/// What a listener was told: once is enough.
+#[derive(Default)]
+struct Noticed {
+    orphaned: bool,
+    files_cut: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -48,7 +59,8 @@ impl<'a> Exchange<'a> {
     pub(crate) fn new(key: &str, kind: Kind, gathered: &'a mut Gathered, listener: &'a dyn Listener) -> Self {
         gathered.begin_exchange();
         let (frames, log) = (Frames::new(key), Stderr::new(key));
-        Self { frames, log, gathered, listener, kind, began: false, asked: false, said: String::new(), end: None }
+        let (said, noticed) = (String::new(), Noticed::default());
+        Self { frames, log, gathered, listener, kind, began: false, asked: false, said, noticed, end: None }
     }
 
     /// Takes bytes from standard output.
@@ -57,7 +69,7 @@ impl<'a> Exchange<'a> {
     /// When they are not our driver's.
     pub(crate) fn stdout(&mut self, bytes: &[u8]) -> Result<Next, Broken> {
         let mut next = Next::Wait;
-        let Self { frames, gathered, listener, kind, began, asked, said, end, .. } = self;
+        let Self { frames, gathered, listener, kind, began, asked, said, noticed, end, .. } = self;
         frames.feed(bytes, &mut |frame| {
             match frame {
                 Frame::Uid(_) => *began = true,
@@ -75,19 +87,17 @@ impl<'a> Exchange<'a> {
                     *end = Some(End::Refused { word: word.to_owned(), about: about.to_owned() });
                 }
                 Frame::Claim(fields) => gathered.claim(fields),
-                Frame::State(word) => notice(word, *listener),
+                Frame::State(word) => noticed.state(word, *listener),
                 Frame::Log(..) if !kind.is_job => {
                     return Err(Broken::Order("a job's frames for a step that only reads"));
                 }
                 Frame::Log(at, bytes) => {
                     gathered.log_at(at)?;
-                    gathered.log(bytes, *listener);
+                    gathered.log(bytes, true, *listener)?;
                 }
                 Frame::Records(at, bytes) => gathered.records(at, bytes, *listener)?,
                 Frame::File(name, bytes) => gathered.file(name, bytes)?,
-                Frame::FilesCut => {
-                    listener.notice("the step left more than 4 MiB of files; the rest stays on the host");
-                }
+                Frame::FilesCut => noticed.files_cut(*listener),
                 Frame::Beat => {}
                 Frame::End(code, boot) => *end = Some(End::Done { code, boot: boot.to_owned() }),
                 Frame::Died(why, _) => *end = Some(End::Died { why: why.to_owned() }),
@@ -98,10 +108,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// Takes bytes from standard error.
-    pub(crate) fn stderr(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// When there is no end of them.
+    pub(crate) fn stderr(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let log = self.log.feed(bytes);
         if !self.kind.is_job && !log.is_empty() {
-            self.gathered.log(&log, self.listener);
+            return self.gathered.log(&log, false, self.listener);
+        }
+        self.log.beside += bytes.len() as u64;
+        if self.log.beside > BESIDE_MAX {
+            Err(Broken::Flood(BESIDE_MAX >> 20, "errors that are no step's"))
+        } else {
+            Ok(())
         }
     }
 
@@ -146,7 +165,8 @@ impl<'a> Exchange<'a> {
     pub(crate) fn finish(&mut self) {
         let log = self.log.finish();
         if !self.kind.is_job && !log.is_empty() {
-            self.gathered.log(&log, self.listener);
+            // The last few bytes: whether they are too many does not matter any more.
+            let _ = self.gathered.log(&log, false, self.listener);
         }
     }
 
@@ -159,9 +179,17 @@ impl<'a> Exchange<'a> {
     }
 }
 
-fn notice(word: &str, listener: &dyn Listener) {
-    if word == "orphaned" {
-        listener.notice("what ran the step was killed, but something that it started still runs; waiting for that");
+impl Noticed {
+    fn state(&mut self, word: &str, listener: &dyn Listener) {
+        if word == "orphaned" && !std::mem::replace(&mut self.orphaned, true) {
+            listener.notice("what ran the step was killed, but something that it started still runs; waiting for that");
+        }
+    }
+
+    fn files_cut(&mut self, listener: &dyn Listener) {
+        if !std::mem::replace(&mut self.files_cut, true) {
+            listener.notice("the step left more than 4 MiB of files; the rest stays on the host");
+        }
     }
 }
 
@@ -170,6 +198,8 @@ struct Stderr {
     needle: Vec<u8>,
     pending: Vec<u8>,
     noise: Vec<u8>,
+    /// How much came that is no log.
+    beside: u64,
     began: bool,
     ended: bool,
 }
@@ -177,7 +207,7 @@ struct Stderr {
 impl Stderr {
     fn new(key: &str) -> Self {
         let needle = format!("patchctl:{key}\n").into_bytes();
-        Self { needle, pending: Vec::new(), noise: Vec::new(), began: false, ended: false }
+        Self { needle, pending: Vec::new(), noise: Vec::new(), beside: 0, began: false, ended: false }
     }
 
     /// The part of the log that is certain now.
@@ -222,7 +252,12 @@ impl Stderr {
     }
 
     fn find(&self) -> Option<usize> {
-        self.pending.windows(self.needle.len()).position(|part| part == self.needle)
+        let mut end = 0;
+        let ends_there = |line: &[u8]| {
+            end += line.len();
+            line.ends_with(&self.needle).then(|| end - self.needle.len())
+        };
+        self.pending.split_inclusive(|b| *b == b'\n').find_map(ends_there)
     }
 
     fn keep_noise(&mut self, bytes: &[u8]) {

@@ -6,8 +6,17 @@ const LINE_MAX: usize = 8 * 1024;
 /// The most bytes that one counted frame may carry.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// The highest offset that a log or records may have: no disk holds so much.
+const OFFSET_MAX: u64 = 1 << 50;
+
 /// The most noise that is kept from before the first frame.
 const NOISE_MAX: usize = 2048;
+
+/// The most noise that is read: no login shell says so much before it runs a command.
+pub(super) const NOISE_READ_MAX: u64 = 1024 * 1024;
+
+/// The most frames of one exchange. A driver writes forty a second at most: this is more than a day of them.
+const FRAMES_MAX: u32 = 4_000_000;
 
 /// What came is not what our driver writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +29,12 @@ pub(crate) enum Broken {
     Order(&'static str),
     #[error("it sent more than {0} MiB of records or files")]
     TooMuch(u64),
+    #[error("it sent more than 1 MiB before its first word to us; a login shell does not greet like that")]
+    Noise,
+    #[error("it sent more lines than our driver would in a day")]
+    Chatter,
+    #[error("it sent more than {0} MiB of {1}")]
+    Flood(u64, &'static str),
 }
 
 /// One thing that the driver says.
@@ -66,6 +81,8 @@ enum Counted {
 pub(crate) struct Frames {
     hello: Vec<u8>,
     greeted: bool,
+    noise_read: u64,
+    frames: u32,
     buffer: Vec<u8>,
     counted: Option<(Counted, u64)>,
 }
@@ -74,7 +91,7 @@ impl Frames {
     /// For the exchange with this key.
     pub(crate) fn new(key: &str) -> Self {
         let hello = format!("patchctl:{key}\n").into_bytes();
-        Self { hello, greeted: false, buffer: Vec::new(), counted: None }
+        Self { hello, greeted: false, noise_read: 0, frames: 0, buffer: Vec::new(), counted: None }
     }
 
     /// Whether the driver has spoken at all.
@@ -98,7 +115,8 @@ impl Frames {
     ) -> Result<(), Broken> {
         self.buffer.extend_from_slice(bytes);
         if !self.greeted && !self.greet(bytes.len()) {
-            return Ok(());
+            self.noise_read += bytes.len() as u64;
+            return if self.noise_read > NOISE_READ_MAX { Err(Broken::Noise) } else { Ok(()) };
         }
         let buffer = std::mem::take(&mut self.buffer);
         let mut rest = &buffer[..];
@@ -146,6 +164,10 @@ impl Frames {
     }
 
     fn line(&mut self, line: &[u8], take: &mut dyn FnMut(Frame<'_>) -> Result<(), Broken>) -> Result<(), Broken> {
+        self.frames += 1;
+        if self.frames > FRAMES_MAX {
+            return Err(Broken::Chatter);
+        }
         let text = String::from_utf8_lossy(line);
         let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
         let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -185,8 +207,7 @@ fn count(word: &str, first: &str, second: &str) -> Option<(Counted, u64)> {
         (Counted::File(second.to_owned()), first)
     } else {
         let (offset, length) = second.split_once(' ')?;
-        // No log is that long; what ends past the last number would begin anew.
-        let offset = offset.parse().ok().filter(|n: &u64| n.checked_add(BYTES_MAX).is_some())?;
+        let offset = offset.parse().ok().filter(|n| *n <= OFFSET_MAX)?;
         let what = match first {
             "l" => Counted::Log(offset),
             "r" => Counted::Records(offset),
@@ -247,21 +268,36 @@ mod tests {
 
     #[test]
     fn what_no_driver_writes_is_refused() {
-        for bad in [
+        let bad = [
             "hello\n",
             "uid x\n",
+            "uid -1\n",
             "d x 0 1\n",
             "d l 0 99999999999\n",
-            "d l 18446744073709551615 2\n",
+            "d l -1 1\n",
+            "d r 0 -1\n",
+            "d l 18446744073709551615 9\nxxxxxxxxx",
             "f 1 ../x\n",
             "f 1 .x\n",
+            "f -1 x\n",
             "end\n",
-        ] {
+            "end 99999999999 x\n",
+        ];
+        for bad in bad {
             let stream = format!("patchctl:KEY\n{bad}");
             assert!(all(&[stream.as_bytes()]).is_err(), "{bad:?} was taken");
         }
         let endless = [b"patchctl:KEY\n".to_vec(), vec![b'x'; LINE_MAX + 1]].concat();
         assert_eq!(all(&[&endless]), Err(Broken::Endless));
+    }
+
+    #[test]
+    fn frames_without_end_are_refused() {
+        let mut frames = Frames::new("KEY");
+        frames.feed(b"patchctl:KEY\n", &mut |_| Ok(())).unwrap();
+        let beats = b"beat\n".repeat(10_000);
+        let fed = (0..1000).find_map(|_| frames.feed(&beats, &mut |_| Ok(())).err());
+        assert_eq!(fed, Some(Broken::Chatter));
     }
 
     #[test]
@@ -274,5 +310,7 @@ mod tests {
         assert!(!frames.greeted());
         assert!(frames.noise().len() <= NOISE_MAX);
         assert!(frames.noise().ends_with(b"not available.\n"));
+        let fed = (0..100).find_map(|_| frames.feed(&[b'x'; 1000], &mut |_| Ok(())).err());
+        assert_eq!(fed, Some(Broken::Noise));
     }
 }

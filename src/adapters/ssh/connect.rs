@@ -2,18 +2,19 @@
 //! does not run while a person is asked for a secret.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use russh::client::{Config, DisconnectReason, Handle, Handler};
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
+use russh::client::{Config, Handle};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 use russh::{Preferred, cipher, compression};
 use tokio::net::TcpStream;
 
 use super::auth::{Login, Refused, log_in};
 use super::budget::OutOfTime;
+use super::client::{Client, Events, short, words};
 use super::hostkey::{Accepted, Judge};
-use super::stream::{FirstWords, Life, Stream};
+use super::stream::{FirstWords, Ledger, Life, Stream};
 use crate::adapters::job::payload::Becoming;
 use crate::adapters::job::refusal::target;
 use crate::core::problem::{ErrorKind, Problem};
@@ -38,6 +39,7 @@ pub(crate) struct Connection {
     pub(crate) becoming: Mutex<Becoming>,
     /// Turns for sessions.
     pub(crate) turns: tokio::sync::Semaphore,
+    pub(crate) ledger: Arc<Ledger>,
     events: Arc<Events>,
     _life: Life,
 }
@@ -54,52 +56,6 @@ impl Connection {
     }
 }
 
-/// What a connection's own task tells us.
-#[derive(Default)]
-struct Events {
-    verdict: Mutex<Option<Result<Accepted, Problem>>>,
-    gone: Mutex<Option<String>>,
-}
-
-impl Events {
-    fn why(&self) -> Option<String> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn verdict(&self) -> Option<Result<Accepted, Problem>> {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Our side of a connection, in russh's task.
-pub(crate) struct Client {
-    judge: Judge,
-    events: Arc<Events>,
-}
-
-impl Handler for Client {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let verdict = self.judge.decide(key);
-        let good = verdict.is_ok();
-        let mut slot = self.events.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(verdict);
-        Ok(good)
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<russh::Error>) -> Result<(), russh::Error> {
-        let (text, result) = match reason {
-            DisconnectReason::ReceivedDisconnect(info) => {
-                (format!("the host hung up: {}", info.message.trim()), Ok(()))
-            }
-            DisconnectReason::Error(error) => (words(&error), Err(error)),
-        };
-        *self.events.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-        result
-    }
-}
-
 /// Connects and logs in.
 ///
 /// # Errors
@@ -108,17 +64,18 @@ pub(crate) async fn connect(judge: Judge, login: &Login<'_>) -> Result<(Connecti
     let begun = Instant::now();
     let host = login.host;
     let events = Arc::new(Events::default());
-    let first = FirstWords::default();
+    let (first, ledger) = (FirstWords::default(), Arc::new(Ledger::default()));
     let config = Arc::new(config(&judge));
-    let client = Client { judge, events: Arc::clone(&events) };
+    let client = Client { judge, events: Arc::clone(&events), ledger: Arc::clone(&ledger) };
     let limit = login.budget.limit();
 
     let tcp = login.budget.within(dial(host)).await;
     let tcp = tcp.unwrap_or_else(|OutOfTime| Err(silent(host, "it did not answer", limit)))?;
-    let (stream, life) = Stream::new(tcp, first.clone());
+    let (stream, life) = Stream::new(tcp, first.clone(), Arc::clone(&ledger));
     let handle = login.budget.within(russh::client::connect_stream(config, stream, client)).await;
     let handle = match handle {
         Ok(Ok(handle)) => handle,
+        Ok(Err(_)) if let Some(overrun) = ledger.overrun() => return Err(senseless(overrun, host)),
         Ok(Err(error)) => return Err(refused_handshake(&error, &events, &first, host)),
         Err(OutOfTime) => return Err(silent(host, "it took the connection and then did not speak SSH", limit)),
     };
@@ -127,6 +84,7 @@ pub(crate) async fn connect(judge: Judge, login: &Login<'_>) -> Result<(Connecti
         answer: Answer { host_key: String::new(), user: login.user.to_owned(), took: Duration::ZERO },
         becoming: Mutex::new(Becoming::Probe),
         turns: tokio::sync::Semaphore::new(SESSIONS),
+        ledger,
         events,
         _life: life,
     };
@@ -136,7 +94,8 @@ pub(crate) async fn connect(judge: Judge, login: &Login<'_>) -> Result<(Connecti
         None => return Err(Problem::new(ErrorKind::HostKey, "its host key was not checked").on(&host.name)),
     };
     match log_in(login, &mut connection.handle).await {
-        Ok(()) => {}
+        Ok(()) => connection.ledger.log_in(),
+        Err(_) if let Some(overrun) = connection.ledger.overrun() => return Err(senseless(overrun, host)),
         Err(Refused::No(problem)) => return Err(problem),
         Err(Refused::Gone) => return Err(hung_up(&connection, login).await),
         Err(Refused::OutOfTime) => return Err(silent(host, "it did not finish the login", limit)),
@@ -237,7 +196,7 @@ fn refused_handshake(error: &russh::Error, events: &Events, first: &FirstWords, 
     }
     match error {
         russh::Error::NoCommonAlgo { kind, theirs, .. } => {
-            unreachable(format!("we have no {kind:?} algorithm in common; it offers {}", theirs.join(", ")))
+            unreachable(format!("we have no {kind:?} algorithm in common; it offers {}", short(&theirs.join(", "))))
                 .hint("the host's sshd is old or set up narrowly: update it, or allow a current algorithm")
         }
         other => unreachable(format!("it ended the connection before the login: {}", words(other))).hint(
@@ -266,21 +225,15 @@ async fn hung_up(connection: &Connection, login: &Login<'_>) -> Problem {
         .hint(format!("see the host's own log (`journalctl -u ssh`), or `ssh -v {}`", target(login.host)))
 }
 
+fn senseless(overrun: super::stream::Overrun, host: &Host) -> Problem {
+    Problem::new(ErrorKind::Unreachable, overrun.to_string())
+        .on(&host.name)
+        .hint("no SSH server does that: is it the right port, and the right machine?")
+}
+
 fn silent(host: &Host, what: &str, limit: Duration) -> Problem {
     let message = format!("{what} within {} s ({} port {})", limit.as_secs(), host.address, host.port);
     Problem::new(ErrorKind::Unreachable, message)
         .on(&host.name)
         .hint("is the machine up, and the way to it (VPN, firewall) open?")
-}
-
-/// An error of russh's as a person would say it.
-fn words(error: &russh::Error) -> String {
-    match error {
-        russh::Error::Disconnect | russh::Error::HUP => "it closed the connection".to_owned(),
-        russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout => "it went silent".to_owned(),
-        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "it closed the connection".to_owned()
-        }
-        other => other.to_string().to_lowercase(),
-    }
 }

@@ -1,6 +1,7 @@
 //! One exchange over a connection: opens a session, sends the payload, reads everything, closes the session.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
@@ -8,7 +9,9 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
+use super::client::short;
 use super::connect::Connection;
+use super::stream::Ledger;
 use crate::adapters::job::COMMAND;
 use crate::adapters::job::exchange::{Exchange, Next};
 use crate::adapters::job::refusal;
@@ -16,20 +19,20 @@ use crate::core::problem::Problem;
 use crate::core::settings::Host;
 use crate::ports::Secrets;
 
-/// A driver gives a sign of life every ten seconds; past this it is taken for lost.
-const SILENCE: Duration = Duration::from_secs(90);
 /// How long we read on when the exchange has ended, for what is under way.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Why an exchange did not come to its end.
 #[derive(Debug)]
 pub(crate) enum Cut {
-    /// The connection or the session ended, or what came cannot be used; the text says how.
+    /// The connection or the session ended; the text says how.
     Lost(String),
+    /// What came is not what our driver sends; asking again seldom helps.
+    Senseless(String),
     /// The session could not begin: nothing of ours ran.
     NotBegun(String),
-    /// Not in time.
-    Timeout,
+    /// Not in time; `sent`: the host may have had what it needs to begin.
+    Timeout { sent: bool },
     /// A secret could not be had.
     Secret(Problem),
 }
@@ -43,7 +46,18 @@ pub(crate) struct Asking<'a> {
     pub(crate) host: &'a Host,
 }
 
-/// Runs the exchange. `heartbeat`: whether the driver shows signs of life, so that silence means something.
+/// How long things may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// All of it.
+    pub(crate) limit: Duration,
+    /// Silence, where a sign of life is due.
+    pub(crate) silence: Duration,
+    /// Whether the driver shows signs of life, so that silence means something.
+    pub(crate) heartbeat: bool,
+}
+
+/// Runs the exchange.
 ///
 /// # Errors
 /// When it did not come to its end.
@@ -52,51 +66,54 @@ pub(crate) async fn run(
     payload: Vec<u8>,
     exchange: &mut Exchange<'_>,
     asking: &Asking<'_>,
-    limit: Duration,
-    heartbeat: bool,
+    times: Times,
 ) -> Result<(), Cut> {
-    let begun = Instant::now();
-    let turn = tokio::time::timeout(limit, connection.turns.acquire()).await;
-    let Ok(Ok(_turn)) = turn else { return Err(Cut::Timeout) };
+    let deadline = Instant::now() + times.limit;
+    let turn = tokio::time::timeout_at(deadline, connection.turns.acquire()).await;
+    let Ok(Ok(_turn)) = turn else { return Err(Cut::Timeout { sent: false }) };
     let opening = connection.handle.channel_open_session();
-    let channel = match tokio::time::timeout(limit.min(SILENCE), opening).await {
+    let channel = match tokio::time::timeout(times.limit.min(times.silence), opening).await {
         Ok(Ok(channel)) => channel,
         Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
             return Err(Cut::NotBegun(format!("it opens no session ({reason:?})")));
         }
         Ok(Err(_)) => return Err(Cut::NotBegun(connection.why_closed())),
-        Err(_) => return Err(Cut::NotBegun("it does not open a session".to_owned())),
+        Err(_) => {
+            let within = times.limit.min(times.silence).as_secs();
+            return Err(Cut::NotBegun(format!("it does not open a session within {within} s")));
+        }
     };
     let (reader, writer) = channel.split();
-    let session = Session { closing: Some(writer) };
-    let left = limit.saturating_sub(begun.elapsed());
-    let result = session.drive(reader, connection, payload, exchange, asking, left, heartbeat).await;
+    let session = Session { closing: Some(writer), ledger: &connection.ledger };
+    let result = session.drive(reader, connection, payload, exchange, asking, (times, deadline)).await;
     session.close().await;
     result
 }
 
 /// A session that is closed on every way out, also when its future is dropped.
-struct Session {
+struct Session<'c> {
     closing: Option<ChannelWriteHalf<Msg>>,
+    ledger: &'c Ledger,
 }
 
-impl Drop for Session {
+impl Drop for Session<'_> {
     fn drop(&mut self) {
         if let (Some(writer), Ok(runtime)) = (self.closing.take(), tokio::runtime::Handle::try_current()) {
+            self.ledger.close(writer.id().into());
             runtime.spawn(async move { writer.close().await });
         }
     }
 }
 
-impl Session {
+impl Session<'_> {
     /// Closes it before its turn is given on.
     async fn close(mut self) {
         if let Some(writer) = self.closing.take() {
+            self.ledger.close(writer.id().into());
             let _ = tokio::time::timeout(Duration::from_secs(1), writer.close()).await;
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one caller, and a struct for it would only repeat the names")]
     async fn drive(
         &self,
         mut reader: ChannelReadHalf,
@@ -104,20 +121,22 @@ impl Session {
         payload: Vec<u8>,
         exchange: &mut Exchange<'_>,
         asking: &Asking<'_>,
-        limit: Duration,
-        heartbeat: bool,
+        (times, mut deadline): (Times, Instant),
     ) -> Result<(), Cut> {
         let Some(session) = &self.closing else { return Ok(()) };
-        if session.exec(true, COMMAND).await.is_err() {
-            return Err(Cut::NotBegun(connection.why_closed()));
+        match tokio::time::timeout_at(deadline, session.exec(true, COMMAND)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Cut::NotBegun(connection.why_closed())),
+            Err(_) => return Err(Cut::Timeout { sent: false }),
         }
         // Raced against reading: a host that does not read would hold us for ever.
-        let mut writing: Option<Writing<'_>> = Some(send(Box::pin(session.make_writer()), payload));
+        let sent = AtomicBool::new(false);
+        let mut writing: Option<Writing<'_>> = Some(send(Box::pin(session.make_writer()), payload, &sent));
         let mut stdin: Option<Writer> = None;
-        let mut deadline = Instant::now() + limit;
         let mut ended = Ended::default();
         loop {
-            let quiet = if heartbeat && exchange.greeted() { Instant::now() + SILENCE } else { deadline };
+            let is_due = if exchange.greeted() { times.heartbeat } else { writing.is_none() };
+            let quiet = if is_due { Instant::now() + times.silence } else { deadline };
             tokio::select! {
                 biased;
                 message = reader.wait() => match ended.take(message, exchange)? {
@@ -138,7 +157,8 @@ impl Session {
                     stdin = written.ok();
                 }
                 () = tokio::time::sleep_until(quiet.min(deadline)) => {
-                    return Err(if Instant::now() >= deadline { Cut::Timeout } else { Cut::Lost("the host went silent".to_owned()) });
+                    let sent = sent.load(Ordering::Relaxed);
+                    return Err(if Instant::now() >= deadline { Cut::Timeout { sent } } else { went_silent(exchange, times) });
                 }
             }
             if exchange.is_over() {
@@ -154,9 +174,18 @@ impl Session {
     }
 }
 
-fn send<'a>(mut writer: Writer, bytes: Vec<u8>) -> Writing<'a> {
+fn went_silent(exchange: &Exchange<'_>, times: Times) -> Cut {
+    let after =
+        if exchange.greeted() { "went silent: nothing" } else { "took our command and did not start it: nothing" };
+    Cut::Lost(format!("the host {after} came for {} s", times.silence.as_secs()))
+}
+
+/// Sends the payload; `sent` tells that the host took some of it, which it does not have to.
+fn send<'a>(mut writer: Writer, bytes: Vec<u8>, sent: &'a AtomicBool) -> Writing<'a> {
     Box::pin(async move {
-        writer.write_all(&bytes).await?;
+        let first = writer.write(&bytes).await?;
+        sent.store(true, Ordering::Relaxed);
+        writer.write_all(&bytes[first..]).await?;
         Ok(writer)
     })
 }
@@ -207,9 +236,11 @@ impl Ended {
             Some(ChannelMsg::Data { data }) => match exchange.stdout(&data) {
                 Ok(Next::Wait) => {}
                 Ok(Next::Password(said)) => return Ok(Step::Password(said)),
-                Err(broken) => return Err(Cut::Lost(broken.to_string())),
+                Err(broken) => return Err(Cut::Senseless(broken.to_string())),
             },
-            Some(ChannelMsg::ExtendedData { data, .. }) => exchange.stderr(&data),
+            Some(ChannelMsg::ExtendedData { data, .. }) => {
+                exchange.stderr(&data).map_err(|broken| Cut::Senseless(broken.to_string()))?;
+            }
             Some(ChannelMsg::ExitStatus { exit_status }) => self.status = Some(exit_status),
             Some(ChannelMsg::Failure) => {
                 self.refused = true;
@@ -229,6 +260,9 @@ impl Ended {
         if exchange.end().is_some() {
             return Ok(());
         }
+        if let Some(overrun) = connection.ledger.overrun() {
+            return Err(Cut::Senseless(overrun.to_string()));
+        }
         if self.refused {
             return Err(Cut::NotBegun("it refuses to run commands".to_owned()));
         }
@@ -239,7 +273,7 @@ impl Ended {
         let noise = exchange.noise();
         let said: String =
             noise.lines().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" / ");
-        let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
+        let said = if said.is_empty() { String::new() } else { format!("; it said: {}", short(&said)) };
         if connection.is_closed() {
             return Err(Cut::Lost(format!("{}{said}", connection.why_closed())));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connect::Connection;
-use super::exec::{Asking, Cut, run};
+use super::exec::{Asking, Cut, Times, run};
 use super::{SshTransport, never_begun};
 use crate::adapters::job::exchange::{End, Exchange};
 use crate::adapters::job::gathered::Gathered;
@@ -17,8 +17,6 @@ use crate::ports::{Failure, Job, JobEnd, Listener, Output, Script};
 
 /// The longest wait between two tries to reach a host again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// What a host needs beside the step itself.
-const GRACE: Duration = Duration::from_secs(15);
 /// How often we try before anything was begun.
 const FIRST_TRIES: u32 = 3;
 
@@ -41,14 +39,14 @@ impl SshTransport {
         loop {
             let (connection, new) = self.connection(host, Some(listener)).await.map_err(never_begun)?;
             let mut gathered = Gathered::default();
-            let outcome =
-                self.exchange(&connection, host, script, None, &mut gathered, listener, script.timeout + GRACE).await;
+            let limit = script.timeout + self.patience.grace;
+            let outcome = self.exchange(&connection, host, script, None, &mut gathered, listener, limit).await;
             let outcome = outcome.map_err(never_begun)?;
             match outcome.result {
                 Ok(()) => return finished(outcome, gathered, host, listener).map_err(never_begun),
                 Err(Cut::Lost(_) | Cut::NotBegun(_)) if !new && connection.is_closed() => {}
                 Err(cut) => {
-                    if matches!(cut, Cut::Lost(_)) {
+                    if !matches!(cut, Cut::Secret(_)) {
                         self.forget(host, &connection).await;
                     }
                     return Err(never_begun(cut_short(cut, host, script)));
@@ -59,10 +57,10 @@ impl SshTransport {
 
     /// A job, through every break of the connection, until its time is over.
     pub(super) async fn see_through(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure> {
-        let until = Instant::now() + job.script.timeout + GRACE;
+        let until = Instant::now() + job.script.timeout + self.patience.grace;
         let mut gathered = Gathered::default();
         let mut may_have_begun = false;
-        let mut tries = 0;
+        let (mut tries, mut senseless) = (0, 0);
         loop {
             let failed = match self.ask(host, job, &mut gathered, listener, until).await {
                 Ok(outcome) => {
@@ -77,8 +75,19 @@ impl SshTransport {
                                 ..failure
                             });
                         }
-                        Err(cut @ (Cut::Timeout | Cut::Secret(_))) => {
+                        Err(cut @ (Cut::Timeout { .. } | Cut::Secret(_))) => {
+                            // A host that has the script and says nothing may run it all the same.
+                            may_have_begun |= matches!(cut, Cut::Timeout { sent: true });
                             return Err(Failure { problem: cut_short(cut, host, &job.script), may_have_begun });
+                        }
+                        // It may have been an accident; a host that goes on like that will not come to its senses.
+                        Err(cut @ Cut::Senseless(_)) => {
+                            (may_have_begun, senseless) = (true, senseless + 1);
+                            let problem = cut_short(cut, host, &job.script);
+                            if senseless >= FIRST_TRIES {
+                                return Err(Failure { problem, may_have_begun });
+                            }
+                            problem
                         }
                         Err(cut @ (Cut::Lost(_) | Cut::NotBegun(_))) => {
                             // The host may have had all that it needs and lost us before its first word.
@@ -120,7 +129,7 @@ impl SshTransport {
         let left = until.saturating_duration_since(Instant::now());
         let outcome =
             self.exchange(&connection, host, &job.script, Some((job, have)), gathered, listener, left).await?;
-        if matches!(outcome.result, Err(Cut::Lost(_) | Cut::NotBegun(_))) {
+        if !matches!(outcome.result, Ok(()) | Err(Cut::Secret(_))) {
             self.forget(host, &connection).await;
         }
         Ok(outcome)
@@ -148,7 +157,8 @@ impl SshTransport {
         })?;
         let mut exchange = Exchange::new(&key, request.kind(), gathered, listener);
         let asking = Asking { secrets: &*self.secrets, host };
-        let result = run(connection, payload, &mut exchange, &asking, limit, is_job).await;
+        let times = Times { limit, silence: self.patience.silence, heartbeat: is_job };
+        let result = run(connection, payload, &mut exchange, &asking, times).await;
         if let Some(known) = exchange.becoming() {
             *lock(&connection.becoming) = known;
         } else if matches!(exchange.end(), Some(End::NoRoot { .. })) {
@@ -198,8 +208,11 @@ fn boot_id(text: &str) -> Option<String> {
 fn cut_short(cut: Cut, host: &Host, script: &Script) -> Problem {
     match cut {
         Cut::Lost(why) | Cut::NotBegun(why) => lost(&why, host),
+        Cut::Senseless(why) => Problem::new(ErrorKind::Unreachable, why).on(&host.name).during(script.name).hint(
+            "what answers there does not run what patchctl sends: look at the host before anything else is done with it",
+        ),
         Cut::Secret(problem) => problem,
-        Cut::Timeout => {
+        Cut::Timeout { .. } => {
             let message = format!("did not end within {} s", script.timeout.as_secs());
             Problem::new(ErrorKind::Timeout, message).on(&host.name).during(script.name)
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Certificate, HashAlg, PublicKey, PublicKeyOrCertificate};
 
+use super::client::short;
 use super::known_hosts::{Known, KnownHosts, Names, Verdict};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
@@ -123,7 +124,7 @@ impl Judge {
             return Ok(key);
         };
         Err(self
-            .problem(format!("its host certificate ({:?}) {fault}", certificate.key_id()))
+            .problem(format!("its host certificate ({}) {fault}", short(certificate.key_id())))
             .hint("see `ssh-keygen -Lf` for the certificate on the host, and the @cert-authority line in known_hosts"))
     }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod budget;
+mod client;
 mod connect;
 mod exec;
 mod follow;
@@ -42,10 +43,26 @@ pub struct SshTransport {
     secrets: Arc<dyn Secrets>,
     home: Option<PathBuf>,
     state_dir: Option<PathBuf>,
+    patience: Patience,
     local_user: Option<String>,
     known_hosts: Arc<KnownHosts>,
     key_files: KeyFiles,
     hosts: Mutex<HashMap<HostName, Arc<Slot>>>,
+}
+
+/// How long a host may take, beside a step's own time.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// To give a sign of life where one is due: a driver gives one every ten seconds, and its first word at once.
+    pub silence: Duration,
+    /// To begin and end a step.
+    pub grace: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(90), grace: Duration::from_secs(15) }
+    }
 }
 
 /// What is kept about one host.
@@ -76,13 +93,21 @@ impl SshTransport {
         let local_user = local_user.or_else(|| rustix::process::geteuid().is_root().then(|| "root".to_owned()));
         let known_hosts = Arc::new(KnownHosts::new(files));
         let (key_files, hosts) = (KeyFiles::default(), Mutex::default());
-        Self { options, secrets, home, state_dir: None, local_user, known_hosts, key_files, hosts }
+        let (state_dir, patience) = (None, Patience::default());
+        Self { options, secrets, home, state_dir, patience, local_user, known_hosts, key_files, hosts }
     }
 
     /// With another folder on the hosts than `/var/lib/patchctl` and `~/.local/state/patchctl`: for tests.
     #[must_use]
     pub fn with_state_dir(mut self, dir: PathBuf) -> Self {
         self.state_dir = Some(dir);
+        self
+    }
+
+    /// With another patience: for tests.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 

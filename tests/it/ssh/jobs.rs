@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use patchctl::adapters::ssh::Patience;
 use patchctl::core::ids::RunId;
 use patchctl::core::problem::ErrorKind;
 use patchctl::ports::{Job, JobEnd, Output, Transport};
 
 use super::fixture::{Ear, Home, Person, host, job};
-use super::server::Server;
+use super::server::{Conduct, Server};
 
 fn done(end: Result<JobEnd, patchctl::ports::Failure>) -> Output {
     match end {
@@ -105,6 +106,19 @@ async fn a_job_that_takes_too_long_is_left_alone() {
     assert!(failure.may_have_begun);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(server.home.join("end").exists(), "nothing may signal a job");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_takes_a_job_and_stays_silent_may_have_begun_it() {
+    let home = Home::new();
+    let server = home.server(|setup| setup.conduct = Conduct::Silent).await;
+    let mut job = job("R-web-apply-8", "true");
+    job.script.timeout = Duration::from_secs(1);
+    let patience = Patience { grace: Duration::ZERO, ..Patience::default() };
+    let transport = home.transport(Person::default()).with_patience(patience);
+    let failure = transport.job(&host(server.address), &job, &Ear::default()).await.unwrap_err();
+    assert_eq!(failure.problem.kind, ErrorKind::Timeout);
+    assert!(failure.may_have_begun, "it has the whole script");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

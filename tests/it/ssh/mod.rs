@@ -2,6 +2,7 @@
 
 mod connections;
 mod fixture;
+mod hostile;
 mod jobs;
 mod lab;
 mod memory;

@@ -154,11 +154,12 @@ impl Server {
                     seen: Arc::clone(&seen_here),
                     stdin: HashMap::new(),
                 };
-                let config = Arc::clone(&config);
+                let (config, seen) = (Arc::clone(&config), Arc::clone(&seen_here));
                 tokio::spawn(async move {
                     if let Ok(session) = russh::server::run_stream(config, tcp, client).await {
                         let _ = session.await;
                     }
+                    seen.open.lock().unwrap().retain(|(client, _)| *client != number);
                 });
             }
         });

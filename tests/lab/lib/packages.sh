@@ -122,6 +122,28 @@ END
   done
 }
 
+# After the next boot the host is cut off, for as long as 2.0 is there; 1.0 brings the network back.
+build_bootcut() {
+  package "$1" lab-bootcut 1.0
+  script postinst <<<'ip link set dev eth0 up'
+  finish
+  package "$1" lab-bootcut 2.0
+  put /usr/lib/systemd/system/lab-bootcut.service "[Service]
+ExecStart=/bin/sh -c 'while :; do ip link set dev eth0 down; sleep 1; done'"
+  mkdir -p "$TREE/usr/lib/systemd/system/multi-user.target.wants"
+  ln -s ../lab-bootcut.service "$TREE/usr/lib/systemd/system/multi-user.target.wants/lab-bootcut.service"
+  script prerm <<<'systemctl stop lab-bootcut.service 2>/dev/null || true'
+  finish
+}
+
+# 2.0 needs 4 MB more in its folder.
+build_big() {
+  package "$1" lab-big 1.0 && finish
+  package "$1" lab-big 2.0
+  head -c 4000000 /dev/urandom >"$TREE/usr/share/lab-big/data"
+  finish
+}
+
 build_plain() {
   local name version
   for name in lab-held lab-plain; do
@@ -140,7 +162,7 @@ END
 
 build_packages() { # FOLDER
   local builder
-  for builder in app app_neighbours failing slow netcut sshd_break nodown plain; do
+  for builder in app app_neighbours failing slow netcut bootcut sshd_break nodown big plain; do
     "build_$builder" "$1"
   done
 }
