@@ -47,7 +47,11 @@ complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "status" -d 'Show 
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "approve" -d 'Approve the gate that a run waits at'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "reject" -d 'Reject the gate that a run waits at: what it patched goes back'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "resume" -d 'Go on with a paused, interrupted or crashed run'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "pause" -d 'Stop a run at the next safe point; `resume` goes on with it'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "cancel" -d 'Stop a run, and roll back what nobody has approved yet'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "rollback" -d 'Undo a finished run, or a part of it'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "recover" -d 'Ask a lost host what became of it, and finish or restore it'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "release" -d 'Give a host up, and clear the run\'s claim on it (replaced hardware)'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "report" -d 'Show a finished run\'s result again'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "inventory" -d 'Look at the inventory, and at who answers'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "playbook" -d 'Look at the playbooks that are known here'
@@ -240,6 +244,40 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s K -l ask-be
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l reason -d 'Why, for the record; asked for on a terminal' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s u -l user -d 'Log in as this user' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l private-key -d 'Log in with this key' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l change -d 'The change, over the plan\'s' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s y -l yes -d 'Do not ask whether you are sure'
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s k -l ask-pass -d 'Ask for the login password'
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l stage -d 'Only this stage (repeatable)' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l packages -d 'Only the packages that this glob names (repeatable)' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l approve -d 'Approve this stage\'s gate, or `all` (repeatable; needs --reason)' -r
@@ -268,6 +306,52 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s K -l ask-
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l approve -d 'Approve this stage\'s gate, or `all` (repeatable; needs --reason)' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l reason -d 'Why, for the record' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
+reject\t'The gate rejects'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s u -l user -d 'Log in as this user' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l private-key -d 'Log in with this key' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l change -d 'The change, over the plan\'s' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s y -l yes -d 'Do not ask before the first change'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l non-interactive -d 'Never ask anything; a gate that nobody decided pauses'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s k -l ask-pass -d 'Ask for the login password'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l reason -d 'Why, for the record' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s u -l user -d 'Log in as this user' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l private-key -d 'Log in with this key' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l change -d 'The change, over the plan\'s' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s y -l yes -d 'Do not ask whether you are sure'
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s k -l ask-pass -d 'Ask for the login password'
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
@@ -433,24 +517,28 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -l config -d '
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "new" -d 'Write a plan, asking for what it needs'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "run" -d 'Patch stage by stage, ask, promote or roll back'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "plan" -d 'Show each host\'s exact transaction, and change nothing'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "check" -d 'Validate plan, inventory and playbooks without contacting a host'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "runs" -d 'List the runs, newest first'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "status" -d 'Show a run, live or finished; by default the latest'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "approve" -d 'Approve the gate that a run waits at'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "reject" -d 'Reject the gate that a run waits at: what it patched goes back'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "resume" -d 'Go on with a paused, interrupted or crashed run'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "rollback" -d 'Undo a finished run, or a part of it'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "report" -d 'Show a finished run\'s result again'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "inventory" -d 'Look at the inventory, and at who answers'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "playbook" -d 'Look at the playbooks that are known here'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "completions" -d 'Print the shell\'s completions'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "man" -d 'Write the manual pages into a folder'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "schema" -d 'Print the JSON schema of a file or document'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume rollback report inventory playbook demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "new" -d 'Write a plan, asking for what it needs'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "run" -d 'Patch stage by stage, ask, promote or roll back'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "plan" -d 'Show each host\'s exact transaction, and change nothing'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "check" -d 'Validate plan, inventory and playbooks without contacting a host'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "runs" -d 'List the runs, newest first'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "status" -d 'Show a run, live or finished; by default the latest'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "approve" -d 'Approve the gate that a run waits at'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "reject" -d 'Reject the gate that a run waits at: what it patched goes back'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "resume" -d 'Go on with a paused, interrupted or crashed run'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "pause" -d 'Stop a run at the next safe point; `resume` goes on with it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "cancel" -d 'Stop a run, and roll back what nobody has approved yet'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "rollback" -d 'Undo a finished run, or a part of it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "recover" -d 'Ask a lost host what became of it, and finish or restore it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "release" -d 'Give a host up, and clear the run\'s claim on it (replaced hardware)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "report" -d 'Show a finished run\'s result again'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "inventory" -d 'Look at the inventory, and at who answers'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "playbook" -d 'Look at the playbooks that are known here'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "completions" -d 'Print the shell\'s completions'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "man" -d 'Write the manual pages into a folder'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "schema" -d 'Print the JSON schema of a file or document'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report inventory playbook demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "list" -d 'What is in the inventory; `--output json` prints what `ansible-inventory --list` prints'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "ping" -d 'Who answers over SSH'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from playbook" -f -a "list" -d 'The playbooks that are known here'

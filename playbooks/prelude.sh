@@ -103,8 +103,10 @@ show_command() { # WORD...: into the log
     printf '\n'
 }
 
-# A folder of this run of the script, gone when it ends. Subshells share it; only the outer shell removes it.
-WORK=$(umask 077 && mktemp -d "${TMPDIR:-/tmp}/patchctl.XXXXXXXX") || {
+# A folder of this run of the script, gone when it ends. Subshells share it; only the outer shell removes it. On a full
+# disk the stash's ballast makes room for it.
+work_folder() { (umask 077 && mktemp -d "${TMPDIR:-/tmp}/patchctl.XXXXXXXX"); }
+WORK=$(work_folder) || WORK=$([ -n "${STASH:-}" ] && rm -f "$STASH/ballast" "$STASH/ballast.small" && work_folder) || {
     printf 'problem\tinternal\tno temporary folder could be made in %s\t\n' "${TMPDIR:-/tmp}" >&3
     exit 1
 }
@@ -190,7 +192,7 @@ prune_old() {
     prune_state=${prune_stashes%/*}
     prune_claim=
     [ ! -r "$prune_state/claim/info" ] || IFS= read -r prune_claim <"$prune_state/claim/info"
-    find "$prune_stashes" "$prune_state/jobs" -mindepth 1 -maxdepth 1 -type d -mtime "+${STASH_KEEP:-30}" 2>/dev/null |
+    find "$prune_stashes" "$prune_state/jobs" "$prune_state/deadman" -mindepth 1 -maxdepth 1 -type d -mtime "+${STASH_KEEP:-30}" 2>/dev/null |
         while IFS= read -r prune_path; do
             prune_run=${prune_path##*/}
             prune_run=${prune_run%%-*}

@@ -201,6 +201,7 @@ impl Wiring for App {
         match question {
             Question::Line { prompt, default } => prompter.line(prompt, default).await,
             Question::Choice { prompt, choices } => prompter.choice(prompt, choices).await,
+            Question::Sure { about, question } => prompter.sure(about, question).await.then(|| "yes".into()),
             Question::Several { prompt, choices } => Some(prompter.several(prompt, choices).await?.join("\n")),
         }
     }

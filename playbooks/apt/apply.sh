@@ -14,6 +14,8 @@ step_apply() {
     [ -e "$STASH/begun" ] || baseline_record
     apply_begin
     apply_install
+    # If the change has filled the disk, what became of it must still be told.
+    rm -f "$STASH/ballast.small"
     apply_marks
     apply_record
     apply_judge
@@ -90,6 +92,7 @@ apply_judge() {
         if grep -q 'Could not get lock' "$STASH/apply.log" && cmp -s "$STASH/baseline/state" "$STASH/after/state"; then
             fail locked "$(apt_words "$STASH/apply.log")"
         fi
+        [ -n "$apply_words" ] || apply_words=$(sed -n 's/^dpkg: error: //p' "$STASH/apply.log" | head -n 1)
         [ -n "$apply_words" ] || apply_words=$(apt_words "$STASH/apply.log")
         fail apply "${apply_words:-not installed as planned: $(tr '\t\n' '  ' <"$WORK/not.reached")}"
     fi

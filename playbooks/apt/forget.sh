@@ -3,7 +3,7 @@
 
 step_forget() {
     stash_folder
-    rm -rf "$STASH/new" "$STASH/prove" "$STASH/repack" "$STASH/baseline.new" "$STASH/after.new"
+    rm -rf "$STASH/ballast" "$STASH/ballast.small" "$STASH/new" "$STASH/prove" "$STASH/repack" "$STASH/baseline.new" "$STASH/after.new"
     prune_old
     done_ok
 }

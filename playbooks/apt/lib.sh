@@ -327,27 +327,73 @@ locked_words() { # LOG: a problem in apt's own words
 
 # --- is a reboot due? --------------------------------------------------------------------------------------------
 
-# The host's own flag, then the running kernel against the newest installed one (where a kernel is installed at all: a
-# container runs its host's).
+SENTINELS='/run/reboot-required /var/run/reboot-required'
+
+# Every sign that speaks for one is named.
 reboot_state() {
-    if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then
-        reboot_why=$(sort -u /run/reboot-required.pkgs 2>/dev/null | tr '\n' ' ')
-        rec reboot yes "the host says so${reboot_why:+: ${reboot_why% }}"
-        return
-    fi
-    running=$(uname -r)
-    newest=$(newest_kernel)
-    if [ -n "$newest" ] && [ "$newest" != "$running" ] && [ -e "/lib/modules/$running" ]; then
-        rec reboot yes "kernel $running runs, $newest is installed"
+    reboot_signs >"$WORK/reboot.signs"
+    if [ -s "$WORK/reboot.signs" ]; then
+        rec reboot yes "$(awk '{ printf "%s%s", sep, $0; sep = "; " }' "$WORK/reboot.signs")"
     else
         rec reboot no ''
     fi
 }
 
-newest_kernel() {
-    for image in /boot/vmlinuz-*; do
-        [ -e "$image" ] && printf '%s\n' "${image#/boot/vmlinuz-}"
-    done | sort -V | tail -n 1
+reboot_signs() {
+    for sign in $SENTINELS; do
+        [ -e "$sign" ] || continue
+        sign_for=$(sort -u "$sign.pkgs" 2>/dev/null | tr '\n' ' ')
+        printf '%s\n' "$sign${sign_for:+: ${sign_for% }}"
+        break
+    done
+    sign_kernel
+    [ -e "$WORK/stale" ] || stale_mapped
+    # What no restart mends: what is never restarted, and an init that runs old code though it was started anew.
+    while IFS=$TAB read -r unit why; do
+        only_a_reboot "$unit" || continue
+        [ "$unit" != init.scope ] || unit='PID 1'
+        case $why in
+            /*) printf '%s maps deleted %s\n' "$unit" "$why" ;;
+            *) printf '%s runs old code (%s)\n' "$unit" "$why" ;;
+        esac
+    done <"$WORK/stale" | head -n 8
+}
+
+# needrestart looks at the kernel's own version, not at names of files: asked where there is one. Else the running kernel
+# against the newest installed one (where a kernel is installed at all: a container runs its host's).
+sign_kernel() {
+    running=$(uname -r)
+    newest=$(command -v needrestart >/dev/null && env -u NEEDRESTART_SUSPEND needrestart -b -k 2>/dev/null 3>&- |
+        awk '/^NEEDRESTART-KSTA: / { state = $2 } /^NEEDRESTART-KEXP: / { expected = $2 } END { if (state > 1) print expected }')
+    if [ -n "$newest" ]; then
+        printf 'kernel %s runs, needrestart expects %s\n' "$running" "$newest"
+        return
+    fi
+    newest=$(newest_kernel "$running")
+    if [ "$newest" != "$running" ] && [ -e "/lib/modules/$running" ]; then
+        printf 'kernel %s runs, %s is installed\n' "$running" "$newest"
+    fi
+}
+
+# Of the running kernel's own flavour: one of another would not be booted instead.
+newest_kernel() { # RUNNING [FOLDER]
+    {
+        printf '%s\n' "$1"
+        for image in "${2:-/boot}"/vmlinuz-*; do printf '%s\n' "${image##*/vmlinuz-}"; done
+    } | awk -v running="$1" '
+        function flavour(name) { sub(/^[0-9.]+(-[0-9.]+)?/, "", name); return name }
+        $0 ~ /^[0-9]/ && flavour($0) == flavour(running)' | sort -V | tail -n 1
+}
+
+# Sessions end by themselves, and what is excluded from restarts is somebody's own choice.
+only_a_reboot() { # UNIT
+    case $1 in
+        init.scope)
+            ! has_systemd || [ -e "$WORK/reexeced" ]
+            return ;;
+        user@*.service | *getty@*.service | console-getty.service | patchctl-*) return 1 ;;
+    esac
+    never_restarted "$1"
 }
 
 # --- records in bulk ---------------------------------------------------------------------------------------------
@@ -422,7 +468,8 @@ sources_of() { # TRANSACTION
 #   baseline/   the state before (complete once `complete` is there)      begun    the change has begun: baseline is final
 #   debs/       every old package, checked, as listed in `manifest`        keep     packages that are not touched, but may lose a file
 #   new/        the packages to come                                       new.files  what is in those
-#   after/      the state that the patch left behind
+#   after/      the state that the patch left behind                    ballast  room for the way back, ballast.small for saying
+#                                                                                what became of the change
 
 stash_folder() {
     case ${STASH:-} in
@@ -434,6 +481,27 @@ stash_folder() {
     # Killed between taking the old baseline away and putting the new one there.
     if [ ! -e "$STASH/baseline" ] && [ -e "$STASH/baseline.old/complete" ]; then mv "$STASH/baseline.old" "$STASH/baseline"; fi
 }
+
+# What the way back needs, in KiB, kept free for it by a file in the stash: a change may fill the disk, and then going
+# back would fail too. What shrinks grows again, a package is unpacked beside the one that goes, and dpkg writes its lists
+# anew. Only where packages and stash share a filesystem can all of that be kept.
+ballast_kib() { # FOLDER
+    if [ "$(mount_of "$1")" != "$(mount_of /usr)" ]; then
+        echo 16384
+        return
+    fi
+    awk -F '\t' -v native="$NATIVE" "$AWK_KEY"'
+        FILENAME == ARGV[1] { if ($6 == "installed") kib[key($1, $2)] = $7; next }
+        FILENAME == ARGV[2] { new_kib[$1, $3] = $5; next }
+        {
+            k = key($2, $3); before = $4 == "" ? 0 : kib[k] + 0; after = $1 == "remove" ? 0 : new_kib[k, $5] + 0
+            if (before > after) growth += before - after
+            if (before > largest) largest = before
+        }
+        END { printf "%d\n", growth + largest + 16384 }' "$WORK/state" "$WORK/available" "$WORK/transaction"
+}
+
+mount_of() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print $6 }'; }
 
 # A change that is on record must be on the disk before the next one begins.
 settle_disk() { sync -f "$STASH" 2>/dev/null || sync; }
@@ -489,7 +557,11 @@ owned_files() {
     dpkg-query -L "$@" 2>/dev/null | grep '^/' | grep -v -x '/\.'
 }
 
-describe_etc() { find /etc -xdev -print 2>/dev/null | describe; }
+# What starts the dead man again after a boot comes and goes with it, and is none of the change.
+ETC=/etc
+describe_etc() {
+    find "$ETC" -xdev ! -path "$ETC/cron.d/patchctl-deadman-*" ! -path "$ETC/systemd/system/*patchctl-deadman-*" -print 2>/dev/null | describe
+}
 
 # name, path, recorded sum and flags of the conffiles of the packages named on standard input.
 conffiles_of() {
@@ -689,6 +761,18 @@ restore_wants() { # STATE-BEFORE TRANSACTION
 # Processes that still map a file which was replaced, as $WORK/stale: unit, why; and $WORK/stale.others: what belongs to
 # no service. needrestart knows interpreters too, so it is asked where there is one.
 stale_services() {
+    stale_mapped
+    if command -v needrestart >/dev/null; then
+        env -u NEEDRESTART_SUSPEND needrestart -b -r l 2>/dev/null 3>&- |
+            awk '/^NEEDRESTART-SVC: .*\.service$/ { print $2 "\tneedrestart says so" }
+                /^NEEDRESTART-SVC: systemd-manager$/ { print "init.scope\tneedrestart says so" }' >>"$WORK/stale"
+        stale_once
+    fi
+}
+
+stale_once() { awk -F '\t' '!seen[$1]++' "$WORK/stale" | LC_ALL=C sort >"$WORK/stale.new" && mv "$WORK/stale.new" "$WORK/stale"; }
+
+stale_mapped() {
     : >"$WORK/stale"
     : >"$WORK/stale.others"
     grep -H ' (deleted)$' /proc/[0-9]*/maps 2>/dev/null | awk '
@@ -706,12 +790,7 @@ stale_services() {
             printf '%s\t%s\t%s\n' "$pid" "$(process_name "$pid")" "$path" >>"$WORK/stale.others"
         fi
     done <"$WORK/stale.pids"
-    if command -v needrestart >/dev/null; then
-        env -u NEEDRESTART_SUSPEND needrestart -b -r l 2>/dev/null 3>&- |
-            awk '/^NEEDRESTART-SVC: .*\.service$/ { print $2 "\tneedrestart says so" }
-                /^NEEDRESTART-SVC: systemd-manager$/ { print "init.scope\tneedrestart says so" }' >>"$WORK/stale"
-    fi
-    awk -F '\t' '!seen[$1]++' "$WORK/stale" | LC_ALL=C sort >"$WORK/stale.new" && mv "$WORK/stale.new" "$WORK/stale"
+    stale_once
 }
 
 # The service of a process, by its control group: the last part, if it is a system service's.
@@ -794,6 +873,8 @@ restart_one() { # UNIT WHY
 
 restart_init() { # WHY
     if has_systemd && systemctl daemon-reexec 3>&-; then
+        # What runs old code after this no restart mends.
+        : >"$WORK/reexeced"
         rec service restarted init.scope "$1"
     else
         rec service stale init.scope "$1"

@@ -75,7 +75,7 @@ preflight_space() {
     {
         room "$need_usr" /usr
         room "$reserve" /
-        room "$need_var" "$where"
+        room "$((need_var + $(ballast_kib "$where")))" "$where"
         room "$need_var" /var/cache/apt/archives
         [ "$need_boot" -eq 0 ] || room "$need_boot" /boot
     } | preflight_add_up >"$WORK/room"

@@ -4,6 +4,7 @@
 
 step_rollback() {
     stash_folder
+    rm -f "$STASH/ballast" "$STASH/ballast.small"
     if [ ! -e "$STASH/begun" ]; then
         note "nothing was changed here"
         done_ok

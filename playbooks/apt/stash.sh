@@ -17,6 +17,7 @@ step_stash() {
     stash_old
     stash_manifest
     stash_prove
+    stash_ballast
     settle_disk
     stash_report
     done_ok
@@ -284,4 +285,28 @@ stash_after() {
         dpkg-deb -f "$STASH/new/$(cache_name "$name" "$version" "$arch")" | sed '1,/^Package: /s/^\(Package: .*\)$/\1\nStatus: install ok installed/' || return 1
         echo
     done <"$WORK/coming.files"
+}
+
+# --- room for the way back ---------------------------------------------------------------------------------------
+
+# Never more than half of what is free: it must not be what the change fails for.
+stash_ballast() {
+    rm -f "$STASH/ballast" "$STASH/ballast.small"
+    ballast_wanted=$(ballast_kib "$STASH")
+    ballast_free=$(df -Pk "$STASH" 2>/dev/null | awk 'NR == 2 { print $4 }')
+    is_number "$ballast_free" || return 0
+    ballast_room=$((ballast_free / 2 - 4096))
+    [ "$ballast_room" -ge 4096 ] || { note "no room is kept for the way back: the disk is nearly full"; return 0; }
+    if [ "$ballast_wanted" -gt "$ballast_room" ]; then
+        note "only $((ballast_room / 1024)) of $((ballast_wanted / 1024)) MiB are kept free for the way back"
+        ballast_wanted=$ballast_room
+    fi
+    if ! stash_fill "$STASH/ballast.small" 4096 || ! stash_fill "$STASH/ballast" "$ballast_wanted"; then
+        note "no room could be kept for the way back"
+        rm -f "$STASH/ballast" "$STASH/ballast.small"
+    fi
+}
+
+stash_fill() { # FILE KIB
+    fallocate -l "$(($2 * 1024))" "$1" 2>/dev/null || dd if=/dev/zero of="$1" bs=1024 count="$2" 2>/dev/null
 }

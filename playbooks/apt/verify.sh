@@ -14,17 +14,6 @@ step_verify() {
     if interrupted; then problem apply "dpkg is not clean: $(audit_words)"; fi
     stale_services
     report_stale
-    verify_reboot
+    reboot_state
     done_ok
-}
-
-# needrestart looks at the kernel's own version, not at names of files: asked where there is one.
-verify_reboot() {
-    reboot_kernel=$(command -v needrestart >/dev/null && env -u NEEDRESTART_SUSPEND needrestart -b -k 2>/dev/null 3>&- |
-        awk '/^NEEDRESTART-KSTA: / { state = $2 } /^NEEDRESTART-KEXP: / { expected = $2 } END { if (state > 1) print expected }')
-    if [ -n "$reboot_kernel" ] && [ ! -e /run/reboot-required ]; then
-        rec reboot yes "kernel $(uname -r) runs, $reboot_kernel is installed"
-    else
-        reboot_state
-    fi
 }

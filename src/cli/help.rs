@@ -20,6 +20,7 @@ Examples:
   patchctl run plan.toml                    patch, ask, promote or roll back
   patchctl approve last --resume            decide a paused run, and go on
   patchctl resume --due                     the one line for cron
+  patchctl pause last                       stop at the next safe point
 
 Exit codes:
   0    complete: every selected host has the patch, or needed nothing
@@ -83,6 +84,42 @@ Examples:
   patchctl resume CHG0041337 --failed
   */5 * * * *  patchctl resume --due      (cron)";
 
+pub(super) const PAUSE: &str = "\
+As the first Ctrl-C does, from any terminal: nothing new starts, what runs on hosts comes to a safe point, and the \
+process that drives the run ends with 3. Nothing goes back. `resume --due` leaves the run alone until somebody goes on \
+with it.
+
+Examples:
+  patchctl pause last
+  patchctl pause CHG0041337";
+
+pub(super) const CANCEL: &str = "\
+What is approved stays; what is patched and not approved goes back; nothing else begins. On a terminal you are shown \
+which hosts that are, and asked; without one it needs --yes. Where a process drives the run, that one does it; else \
+this one. The run ends with 4 when every host concerned is back as it was.
+
+Examples:
+  patchctl cancel last
+  patchctl cancel CHG0041337 --reason 'wrong maintenance window' --yes";
+
+pub(super) const RECOVER: &str = "\
+For hosts that the run lost after a change, or that did not come back as they were. The host is asked what became of \
+its job: what ended well is finished, what did not is restored. A job is never run twice. Then the run goes on from \
+there.
+
+Examples:
+  patchctl recover last -l web-03.example.com
+  patchctl recover CHG0041337 -l 'prod:&rack-7'";
+
+pub(super) const RELEASE: &str = "\
+The run expects nothing more of the host and counts it as lost where it was changed. Where the host answers, the run's \
+claim on it is cleared; never while one of the run's jobs is alive there. Where the state folder does not know the run \
+(it was lost), give the run's whole ID and an inventory: then the claim is cleared and nothing is recorded.
+
+Examples:
+  patchctl release last -l web-03.example.com --reason 'new hardware under the old name'
+  patchctl -i inventory.toml release 01JD3M0V8ZQK5W9E2RXTYB6C7D -l web-03.example.com --reason 'state folder lost'";
+
 pub(super) const ROLLBACK: &str = "\
 Examples:
   patchctl rollback CHG0041337 --dry-run
@@ -100,7 +137,7 @@ pub(super) const DEMO: &str = "\
 Examples:
   patchctl demo
   patchctl demo --reject
-  patchctl demo --fail uat-2";
+  patchctl demo --fail uat-02";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:

@@ -20,14 +20,6 @@ pub struct Rest {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Later {
     #[command(hide = true, disable_help_flag = true)]
-    Pause(Rest),
-    #[command(hide = true, disable_help_flag = true)]
-    Cancel(Rest),
-    #[command(hide = true, disable_help_flag = true)]
-    Recover(Rest),
-    #[command(hide = true, disable_help_flag = true)]
-    Release(Rest),
-    #[command(hide = true, disable_help_flag = true)]
     Audit(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Updates(Rest),
@@ -42,10 +34,6 @@ pub enum Later {
 impl Later {
     fn name(&self) -> &'static str {
         match self {
-            Self::Pause(_) => "pause",
-            Self::Cancel(_) => "cancel",
-            Self::Recover(_) => "recover",
-            Self::Release(_) => "release",
             Self::Audit(_) => "audit",
             Self::Updates(_) => "updates",
             Self::Drill(_) => "drill",
@@ -119,7 +107,7 @@ pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
         Command::Approve(args) | Command::Reject(args) => args.later.given().map(flag),
         _ => None,
     };
-    by_command.or_else(|| output(cli)).or_else(|| no_reason(cli))
+    by_command.or_else(|| output(cli)).or_else(|| no_reason(cli)).or_else(|| no_host(cli))
 }
 
 fn output(cli: &Cli) -> Option<Refusal> {
@@ -139,11 +127,25 @@ fn no_reason(cli: &Cli) -> Option<Refusal> {
         Command::Run(args) => &args.drive,
         Command::Resume(args) => &args.drive,
         Command::Rollback(args) => &args.drive,
+        Command::Recover(args) => &args.drive,
         _ => return None,
     };
     (!drive.approve.is_empty() && drive.reason.is_none()).then(|| Refusal {
         kind: ErrorKind::MissingRequiredArgument,
         text: "`--approve` needs `--reason TEXT`: it is kept with the approval".into(),
+    })
+}
+
+/// Whoever takes hosts in hand names them.
+fn no_host(cli: &Cli) -> Option<Refusal> {
+    let name = match &cli.command {
+        Command::Recover(_) => "recover",
+        Command::Release(_) => "release",
+        _ => return None,
+    };
+    cli.global.limit.is_none().then(|| Refusal {
+        kind: ErrorKind::MissingRequiredArgument,
+        text: format!("`{name}` needs `-l HOST`: which host, or hosts, it is about"),
     })
 }
 

@@ -4,6 +4,7 @@
 //! help and refused by name, so that no script relies on a flag that does nothing.
 
 mod args;
+mod control;
 mod generate;
 mod help;
 mod later;
@@ -21,6 +22,7 @@ pub use self::args::{
     ColorWhen, Contact, DecideArgs, DemoArgs, Drive, Global, InventoryCommand, InventoryListArgs, InventoryPingArgs,
     NewArgs, OnGate, Output, PlanArgs, PlaybookCommand, ResumeArgs, RollbackArgs, RunArgs, SchemaKind, StatusArgs,
 };
+pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;
 pub use self::places::state_dir;
@@ -81,9 +83,21 @@ pub enum Command {
     /// Go on with a paused, interrupted or crashed run
     #[command(after_help = help::RESUME)]
     Resume(ResumeArgs),
+    /// Stop a run at the next safe point; `resume` goes on with it
+    #[command(after_help = help::PAUSE)]
+    Pause(PauseArgs),
+    /// Stop a run, and roll back what nobody has approved yet
+    #[command(after_help = help::CANCEL)]
+    Cancel(CancelArgs),
     /// Undo a finished run, or a part of it
     #[command(after_help = help::ROLLBACK)]
     Rollback(RollbackArgs),
+    /// Ask a lost host what became of it, and finish or restore it
+    #[command(after_help = help::RECOVER)]
+    Recover(RecoverArgs),
+    /// Give a host up, and clear the run's claim on it (replaced hardware)
+    #[command(after_help = help::RELEASE)]
+    Release(ReleaseArgs),
     /// Show a finished run's result again
     Report {
         /// The run: its ID or the beginning of it, its change, its plan's name, or `last`

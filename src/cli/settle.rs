@@ -59,7 +59,10 @@ impl Cli {
             Command::Plan(args) => Some(&mut args.contact),
             Command::Approve(args) | Command::Reject(args) => Some(&mut args.contact),
             Command::Resume(args) => Some(&mut args.contact),
+            Command::Cancel(args) => Some(&mut args.contact),
             Command::Rollback(args) => Some(&mut args.contact),
+            Command::Recover(args) => Some(&mut args.contact),
+            Command::Release(args) => Some(&mut args.contact),
             Command::Inventory(InventoryCommand::Ping(args)) => Some(&mut args.contact),
             _ => None,
         }
@@ -70,6 +73,7 @@ impl Cli {
             Command::Run(args) => Some(&mut args.drive),
             Command::Resume(args) => Some(&mut args.drive),
             Command::Rollback(args) => Some(&mut args.drive),
+            Command::Recover(args) => Some(&mut args.drive),
             _ => None,
         }
     }

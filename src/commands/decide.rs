@@ -22,9 +22,7 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
         })?),
     };
     context.refuse_limit("a decision is about a whole stage")?;
-    if args.contact.change.is_some() {
-        return Err(CommandError::invalid("--change: a run keeps the change that it began with", "leave it out"));
-    }
+    super::resume::keeps_its_change(&args.contact)?;
     let Some((verdict, reason)) = ask(context, &args, &loaded, stage, approve).await? else {
         context.say("nothing was decided; the gate waits as before");
         return Ok(Outcome::Paused.exit_code());
@@ -115,7 +113,7 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
         Ok(held) => {
             let loaded = runs.load(run)?;
             let settings = std::sync::Arc::clone(&loaded.frozen.settings);
-            let Wish::Decide { stage, digest, decision } = wish;
+            let Wish::Decide { stage, digest, decision } = wish else { return Ok(String::new()) };
             let ix = stage.and_then(|name| settings.stage(&name)).or_else(|| only_gate(&loaded));
             let mut state = drive::taken_up(context, loaded, held.store)?;
             let input = Input::Decide { stage: ix, digest, decision };
@@ -125,6 +123,7 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
         }
         Err(StateError::Held { by, .. }) => match runs.send(run, &wish).await? {
             Some(Reply::Recorded { stage }) => Ok(stage.to_string()),
+            Some(Reply::Done) => Ok(String::new()),
             Some(Reply::Refused(why)) => Err(CommandError::invalid(why, format!("`patchctl status {run}` shows it"))),
             None => Err(CommandError::refused(
                 format!("{by} drives the run and did not answer; nothing was decided"),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{CommandError, Context, Ended, Front, Reach};
 use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
-use crate::core::event::Event;
-use crate::core::ids::{Digest, HostIx, PlaybookName, StageIx};
+use crate::core::event::{Event, Input};
+use crate::core::ids::{Digest, PlaybookName, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::Head;
 use crate::core::report::{self, Driven};
@@ -28,10 +28,8 @@ pub(super) struct Wishes {
     pub(super) drive: Drive,
     /// How to reach hosts.
     pub(super) reach: Reach,
-    /// `--failed`.
-    pub(super) retry: bool,
-    /// With `--failed`: only these hosts.
-    pub(super) only: Option<Vec<HostIx>>,
+    /// What is wanted of the run before it goes on.
+    pub(super) first: Option<Input>,
     /// A decision has just been made here: nobody is asked again before the first change.
     pub(super) confirmed: bool,
 }
@@ -86,18 +84,18 @@ pub(super) fn begin(
 
 /// Drives a run that we hold, and prints its result.
 pub(super) async fn drive(context: &Context<'_>, loaded: Loaded, held: Held, wishes: Wishes) -> Ended {
-    let document = drive_quietly(context, loaded, held, wishes).await?;
-    context.print(&document, |look| crate::ui::result::result(look, &document))?;
+    let (document, rollout) = drive_quietly(context, loaded, held, wishes).await?;
+    context.print(&document, |look| crate::ui::result::of_run(look, &document, &rollout))?;
     Ok(document.exit_code)
 }
 
-/// Drives a run that we hold; its result document.
+/// Drives a run that we hold; its result document, and how it stands.
 pub(super) async fn drive_quietly(
     context: &Context<'_>,
     loaded: Loaded,
     held: Held,
     wishes: Wishes,
-) -> Result<ResultDocument, CommandError> {
+) -> Result<(ResultDocument, Rollout), CommandError> {
     let front = context.wiring.front(wishes.drive.non_interactive);
     let options = options(context, &loaded.rollout, &wishes)?;
     let playbooks = thawed(&loaded.frozen)?;
@@ -109,7 +107,7 @@ pub(super) async fn drive_quietly(
     close(&transport, run.rollout.settings()).await;
     result?;
     let now = context.wiring.clock().now();
-    Ok(report::document(&run.rollout, run.head.digest, now, Driven::No))
+    Ok((report::document(&run.rollout, run.head.digest, now, Driven::No), run.rollout))
 }
 
 /// A run that we hold, ready to be written to: an incomplete last record is cut off first, and that is said.
@@ -200,8 +198,7 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
             Wanted::Pause => OnGate::Pause,
             Wanted::Reject => OnGate::Reject,
         },
-        retry: wishes.retry,
-        only: wishes.only.clone(),
+        first: wishes.first.clone(),
         forks: wishes.reach.contact.forks,
         ask_only: false,
         refresh: true,

@@ -33,7 +33,11 @@ fn loaded(context: &Context<'_>) -> Result<Inventory, CommandError> {
     Ok(crate::input::inventory_for(None, &context.global.inventory, &default)?)
 }
 
-fn hosts(context: &Context<'_>, pattern: Option<&str>, contact: &Contact) -> Result<Vec<Host>, CommandError> {
+pub(super) fn hosts(
+    context: &Context<'_>,
+    pattern: Option<&str>,
+    contact: &Contact,
+) -> Result<Vec<Host>, CommandError> {
     let limit = context.global.limit.as_deref();
     Ok(crate::input::hosts(&loaded(context)?, pattern, limit, &contact.connect_as())?)
 }

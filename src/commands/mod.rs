@@ -1,14 +1,19 @@
 //! The commands, one thin file each: from parsed arguments to an exit code. What they need of the world comes through
 //! [`Wiring`], so that none of them names an adapter.
 
+mod cancel;
 mod decide;
 mod demo;
 mod drive;
 mod generate;
 mod inventory;
+mod letter;
 mod new;
+mod pause;
 mod plan;
 mod playbook;
+mod recover;
+mod release;
 mod report;
 mod resume;
 mod rollback;
@@ -102,11 +107,11 @@ pub trait Wiring: Send + Sync {
     /// # Errors
     /// When it cannot be started.
     async fn demo(&self, fail: Option<&str>) -> anyhow::Result<Box<dyn Fleet>>;
-    /// Asks a question at the terminal for the wizard; none: the person left.
+    /// Asks a question at the terminal; none: the person left, or does not mean it.
     async fn question(&self, front: &Front, question: Question) -> Option<String>;
 }
 
-/// A question of the wizard.
+/// A question to the person at the terminal.
 #[derive(Debug, Clone)]
 pub enum Question {
     /// A line of text, with a default.
@@ -122,6 +127,13 @@ pub enum Question {
         prompt: String,
         /// The answers: what is returned, and what it means.
         choices: Vec<(String, String)>,
+    },
+    /// Whether something is meant, with this before the eyes.
+    Sure {
+        /// What is shown.
+        about: String,
+        /// What is asked.
+        question: String,
     },
     /// Several of many, returned a line each.
     Several {
@@ -304,7 +316,11 @@ pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
         Command::Approve(args) => decide::decide(context, args, true).await,
         Command::Reject(args) => decide::decide(context, args, false).await,
         Command::Resume(args) => resume::resume(context, args).await,
+        Command::Pause(args) => pause::pause(context, &args).await,
+        Command::Cancel(args) => cancel::cancel(context, args).await,
         Command::Rollback(args) => rollback::rollback(context, args).await,
+        Command::Recover(args) => recover::recover(context, args).await,
+        Command::Release(args) => release::release(context, args).await,
         Command::Report { run } => report::report(context, &run),
         Command::Inventory(command) => inventory::inventory(context, command).await,
         Command::Playbook(command) => playbook::playbook(context, &command),

@@ -10,7 +10,7 @@ pub(super) fn report(context: &Context<'_>, word: &str) -> Ended {
     let loaded = runs.load(&run)?;
     let driven = if loaded.driven { Driven::Yes } else { Driven::No };
     let document = report::document(&loaded.rollout, loaded.head.digest, context.wiring.clock().now(), driven);
-    context.print(&document, |look| crate::ui::result::result(look, &document))?;
+    context.print(&document, |look| crate::ui::result::of_run(look, &document, &loaded.rollout))?;
     Ok(0)
 }
 

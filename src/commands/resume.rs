@@ -2,41 +2,49 @@
 
 use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Reach};
-use crate::cli::ResumeArgs;
+use crate::cli::{Contact, ResumeArgs};
 use crate::core::document::{Outcome, ResultDocument};
-use crate::core::event::PauseCause;
+use crate::core::event::{Input, PauseCause};
 use crate::core::ids::{Digest, RunId};
+use crate::core::rollout::Rollout;
 use crate::ports::state::{Loaded, Runs};
 
 pub(super) async fn resume(context: &Context<'_>, args: ResumeArgs) -> Ended {
     let runs = context.runs()?;
     let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
-    if reach.contact.change.is_some() {
-        return Err(CommandError::invalid("--change: a run keeps the change that it began with", "leave it out"));
-    }
+    keeps_its_change(&reach.contact)?;
     if !args.failed {
         context
             .refuse_limit("a run goes on with the hosts that it has; with --failed it limits what is tried again")?;
     }
-    let wishes = Wishes { drive: args.drive, reach, retry: args.failed, ..Wishes::default() };
+    let first = args.failed.then_some(Input::Retry { only: None });
+    let wishes = Wishes { drive: args.drive, reach, first, ..Wishes::default() };
     match &args.run {
         Some(word) => one(context, runs.as_ref(), &runs.find(word)?, wishes).await,
         None => due(context, runs.as_ref(), wishes).await,
     }
 }
 
+/// A run that exists belongs to a change already.
+pub(super) fn keeps_its_change(contact: &Contact) -> Result<(), CommandError> {
+    match contact.change {
+        None => Ok(()),
+        Some(_) => Err(CommandError::invalid("--change: a run keeps the change that it began with", "leave it out")),
+    }
+}
+
 async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes) -> Ended {
     let held = runs.hold(run)?;
     let loaded = runs.load(run)?;
-    if loaded.rollout.is_finished() && !wishes.retry {
+    if loaded.rollout.is_finished() && wishes.first.is_none() {
         drop(held);
         context.say(&format!("run {run} is finished; this is its result"));
         return super::report::report(context, run.as_str())
             .map(|_| crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code());
     }
     let mut wishes = wishes;
-    if wishes.retry && context.global.limit.is_some() {
-        wishes.only = Some(crate::input::among(&loaded.frozen.settings.hosts, context.global.limit.as_deref())?);
+    if let (Some(Input::Retry { only }), Some(limit)) = (&mut wishes.first, &context.global.limit) {
+        *only = Some(crate::input::among(&loaded.frozen.settings.hosts, Some(limit))?);
     }
     tell_edits(context, &loaded);
     drive::drive(context, loaded, held, wishes).await
@@ -61,9 +69,9 @@ async fn due(context: &Context<'_>, runs: &dyn Runs, wishes: Wishes) -> Ended {
     for run in list {
         match gone_on(context, runs, &run, &wishes).await {
             Ok(None) => {}
-            Ok(Some(document)) => {
+            Ok(Some((document, rollout))) => {
                 if !context.wants_json() {
-                    context.print(&document, |look| crate::ui::result::result(look, &document))?;
+                    context.print(&document, |look| crate::ui::result::of_run(look, &document, &rollout))?;
                 }
                 outcomes.push(document.outcome);
                 documents.push(document);
@@ -93,7 +101,7 @@ async fn gone_on(
     runs: &dyn Runs,
     run: &RunId,
     wishes: &Wishes,
-) -> Result<Option<ResultDocument>, CommandError> {
+) -> Result<Option<(ResultDocument, Rollout)>, CommandError> {
     if !is_due(context, &runs.load(run)?) {
         return Ok(None);
     }
@@ -112,8 +120,9 @@ fn is_due(context: &Context<'_>, loaded: &Loaded) -> bool {
     match rollout.paused() {
         // A person at the keyboard stopped it, and will say when it goes on.
         Some(PauseCause::Signal(signal)) => signal != "SIGINT",
-        Some(PauseCause::Confirmation) => false,
+        Some(PauseCause::Confirmation | PauseCause::Asked | PauseCause::Barred) => false,
         Some(PauseCause::Gate) => rollout.is_decided(context.wiring.clock().now()),
-        None => true,
+        // It died on its way to the safe point that somebody wanted.
+        None => !rollout.is_pause_asked() && rollout.draining() != Some("SIGINT"),
     }
 }

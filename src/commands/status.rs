@@ -13,7 +13,7 @@ pub(super) fn status(context: &Context<'_>, args: &StatusArgs) -> Ended {
     let driven = if loaded.driven { Driven::Yes } else { Driven::No };
     let document = report::document(&loaded.rollout, loaded.head.digest, context.wiring.clock().now(), driven);
     context.print(&document, |look| {
-        format!("{}{}", crate::ui::result::result(look, &document), evidence(context, &loaded))
+        format!("{}{}", crate::ui::result::of_run(look, &document, &loaded.rollout), evidence(context, &loaded))
     })?;
     Ok(if args.exit_code { document.exit_code } else { 0 })
 }

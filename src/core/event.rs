@@ -26,6 +26,10 @@ pub enum Step {
     Rollback,
     /// forget: the claim goes, and stashes past their time.
     Forget,
+    /// Over a new connection: the host's dead man does not act any more.
+    Confirm,
+    /// reboot.
+    Reboot,
 }
 
 impl Step {
@@ -38,12 +42,19 @@ impl Step {
             Self::Settle => "settle",
             Self::Rollback => "rollback",
             Self::Forget => "forget",
+            Self::Confirm => "confirm",
+            Self::Reboot => "reboot",
         }
     }
 
     /// Whether the step runs as a job on the host.
     pub fn is_job(self) -> bool {
-        self != Self::Resolve
+        !matches!(self, Self::Resolve | Self::Confirm)
+    }
+
+    /// Whether the host's dead man is armed with it, where the host has one.
+    pub fn arms(self) -> bool {
+        matches!(self, Self::Apply | Self::Reboot)
     }
 }
 
@@ -80,6 +91,8 @@ pub enum UndoCause {
     Failed,
     /// Too many hosts failed in another stage, and the scope is the run.
     FailedIn(StageIx),
+    /// Somebody cancelled the run.
+    Cancelled,
 }
 
 /// How a stage ended.
@@ -102,6 +115,10 @@ pub enum StageEnd {
     NeedsUnmet,
     /// The person did not confirm the first change.
     Declined,
+    /// Somebody cancelled the run.
+    Cancelled,
+    /// Too many hosts did not answer after the first change: kept where patched, the rest was not begun.
+    Incomplete,
 }
 
 /// Something that happened.
@@ -205,6 +222,11 @@ pub enum Event {
         /// Of which stage.
         stage: StageIx,
     },
+    /// More hosts than may did not answer, after the stage's first change: no new host starts, and nothing goes back.
+    Unreached {
+        /// Of which stage.
+        stage: StageIx,
+    },
     /// Patched hosts of the stage go back.
     UndoStarted {
         /// Of which stage.
@@ -254,6 +276,42 @@ pub enum Event {
         /// `SIGINT`, `SIGTERM`, …
         signal: String,
     },
+    /// A host does not take us for who we are any more, in the middle of its way: the run comes to a safe point, and the
+    /// step is asked about when it goes on.
+    Barred {
+        /// Which host.
+        host: HostIx,
+        /// What it said.
+        problem: Problem,
+    },
+    /// Somebody wants the run to come to a safe point.
+    PauseAsked {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody wants everything to go back that is not approved yet.
+    Cancelled {
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
+    /// Hosts that were lost, or did not come back as they were, are asked what became of them.
+    Recovering {
+        /// By whom.
+        by: Person,
+        /// Which hosts.
+        hosts: Vec<HostIx>,
+    },
+    /// Somebody gave a host up: nothing is expected of it any more.
+    Released {
+        /// Which host.
+        host: HostIx,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
     /// The process that drove the run leaves it.
     Paused {
         /// A gate, a signal, …
@@ -292,6 +350,7 @@ impl Event {
         "wave_ended",
         "gate_passed",
         "exceeded",
+        "unreached",
         "undo_started",
         "closing_started",
         "stage_ended",
@@ -299,6 +358,11 @@ impl Event {
         "step_ended",
         "retried",
         "draining",
+        "barred",
+        "pause_asked",
+        "cancelled",
+        "recovering",
+        "released",
         "paused",
         "tail_cut",
         "noted",
@@ -316,6 +380,10 @@ pub enum PauseCause {
     Confirmation,
     /// A signal.
     Signal(String),
+    /// Somebody asked for it.
+    Asked,
+    /// A host does not take us for who we are any more.
+    Barred,
 }
 
 /// Something that reached the run from outside, with the time that it did.
@@ -380,6 +448,43 @@ pub enum Input {
     },
     /// A signal.
     Signal(String),
+    /// A host does not take us for who we are any more, in the middle of this step.
+    Barred {
+        /// Which host.
+        host: HostIx,
+        /// Which step.
+        step: Step,
+        /// What it said.
+        problem: Problem,
+    },
+    /// Somebody wants the run to come to a safe point.
+    Pause {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody wants everything to go back that is not approved yet.
+    Cancel {
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
+    /// Lost hosts are to be asked what became of them, and finished or restored.
+    Recover {
+        /// Who wants it.
+        by: Person,
+        /// Which hosts.
+        hosts: Vec<HostIx>,
+    },
+    /// Somebody gives a host up.
+    Release {
+        /// Which host.
+        host: HostIx,
+        /// Who.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
     /// Time has passed.
     Tick,
 }

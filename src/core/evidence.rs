@@ -51,6 +51,8 @@ pub enum GateKind {
     After,
     /// More hosts failed than the plan allows, and it says that a person decides about the healthy ones.
     Exceeded,
+    /// More hosts than the plan allows did not answer after the first change: a person decides about the others.
+    Unreached,
 }
 
 /// One host, as its gate sees it.

@@ -51,6 +51,10 @@ pub struct Resolution {
     pub installed: Option<Digest>,
     /// Whether the host wants a reboot already.
     pub reboot: RebootNeed,
+    /// How long after the change the host waits to be confirmed before it undoes the change by itself, in seconds; none:
+    /// it has no dead man.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_man: Option<u64>,
     /// For people.
     pub notes: Vec<String>,
 }
@@ -142,6 +146,9 @@ pub struct StepReport {
     /// Everything installed, interned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installed: Option<Digest>,
+    /// The boot in which it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
     /// For people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -228,6 +235,13 @@ pub enum StepResult {
     Resolved(Box<Resolution>),
     /// The step did what it should.
     Done(Box<StepReport>),
+    /// Nobody had confirmed the change in time, and the host undid it by itself: what its own way back reported.
+    RestoredItself {
+        /// Why that way back failed, if it did.
+        problem: Option<Problem>,
+        /// What it reported.
+        report: Box<StepReport>,
+    },
     /// It did not.
     Failed {
         /// Why.

@@ -3,12 +3,17 @@
 use jiff::Timestamp;
 
 use super::event::Step;
-use super::findings::{Fate, Resolution, StepReport, StepResult};
+use super::findings::{Fate, RebootNeed, Resolution, StepReport, StepResult};
 use super::problem::{ErrorKind, Problem};
-use super::settings::RunKind;
+use super::settings::{Reboot, RunKind};
 
 /// How often a rollback is tried: it is made to be run again, and a killed one must not be the last word.
 pub const ROLLBACK_TRIES: u32 = 2;
+
+/// How often a stash is tried: what stands in its way (a lock, a repository) may pass, and nothing is changed by it.
+pub const STASH_TRIES: u32 = 3;
+
+const STEPS: usize = 8;
 
 /// Where a host stands when no step runs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +28,12 @@ pub enum Place {
     Refused,
     /// Its old packages are stashed.
     Stashed,
-    /// The transaction is applied.
+    /// The transaction is applied, or the host has booted since.
     Applied,
+    /// The transaction is in effect, and nobody has told the host's dead man so.
+    Settled,
+    /// The transaction is in effect, and the host is to boot.
+    MustReboot,
     /// The transaction is in effect; nobody has decided on it.
     Patched,
     /// Decided: it stays.
@@ -77,8 +86,32 @@ pub struct HostRun {
     pub failed: bool,
     /// A job of ours may still run on it: it was not heard of again.
     pub alive: bool,
+    /// Its dead man may act: it was armed, and nobody has confirmed the change.
+    pub armed: bool,
+    /// Its dead man has acted, and what came of that is known.
+    pub acted: bool,
+    /// It undid the change by itself.
+    pub by_itself: bool,
+    /// It has booted since the change, because we wanted it to.
+    pub rebooted: bool,
+    /// Why it was to boot, where it said so.
+    pub reboot_reason: Option<String>,
+    /// Why somebody gave it up.
+    pub given_up: Option<String>,
+    /// Since it was lost its stage has been decided: whatever its job comes to, it goes back.
+    pub goes_back: bool,
+    /// The step whose job it is to be asked about: it was lost in it.
+    asking: Option<Step>,
+    /// The job that is under way is asked about, and not begun where the host does not know it.
+    pub asked: bool,
+    /// What its stage does about reboots.
+    reboot: Reboot,
+    /// The step in which it was lost.
+    lost_in: Option<Step>,
     /// Jobs started on it, by step: the next try's number.
-    tries: [u32; 6],
+    tries: [u32; STEPS],
+    /// Rollbacks tried since it was last told to go back.
+    undo_tries: u32,
     /// When the step that runs now began.
     began: Option<Timestamp>,
     /// How long steps that may change it took together, in milliseconds: neither asking nor waiting for a person is in
@@ -87,8 +120,8 @@ pub struct HostRun {
 }
 
 impl HostRun {
-    /// A host that nothing has happened to, in this wave.
-    pub fn new(wave: u32) -> Self {
+    /// A host that nothing has happened to, in this wave of a stage that does this about reboots.
+    pub fn new(wave: u32, reboot: Reboot) -> Self {
         Self {
             place: Place::Waiting,
             step: None,
@@ -101,7 +134,19 @@ impl HostRun {
             claimed: false,
             failed: false,
             alive: false,
-            tries: [0; 6],
+            armed: false,
+            acted: false,
+            by_itself: false,
+            rebooted: false,
+            reboot_reason: None,
+            given_up: None,
+            goes_back: false,
+            asking: None,
+            asked: false,
+            reboot,
+            lost_in: None,
+            tries: [0; STEPS],
+            undo_tries: 0,
             began: None,
             worked_ms: 0,
         }
@@ -112,6 +157,9 @@ impl HostRun {
         if self.step.is_some() {
             return None;
         }
+        if self.asking.is_some() {
+            return self.asking.filter(|_| matches!(activity, Activity::Rolling | Activity::Undoing));
+        }
         let undo_only = matches!(kind, RunKind::Rollback { .. });
         match (activity, self.place) {
             (Activity::Resolving, Place::Waiting) => Some(Step::Resolve),
@@ -119,6 +167,8 @@ impl HostRun {
             (Activity::Rolling, Place::Ready) => Some(Step::Stash),
             (Activity::Rolling, Place::Stashed) => Some(Step::Apply),
             (Activity::Rolling, Place::Applied) => Some(Step::Settle),
+            (Activity::Rolling, Place::Settled) => Some(Step::Confirm),
+            (Activity::Rolling, Place::MustReboot) => Some(Step::Reboot),
             (Activity::Rolling | Activity::Undoing, Place::MustUndo) => Some(Step::Rollback),
             (Activity::Closing, Place::Lost | Place::NotRestored) => None,
             // Nothing begins beside a job that may run, and its claim keeps other runs away.
@@ -128,34 +178,77 @@ impl HostRun {
         }
     }
 
-    /// The number of the next try of this step, from 1.
+    /// The number of the next try of this step, from 1; of the last one, where that is only asked about.
     pub fn next_try(&self, step: Step) -> u32 {
-        self.tries[step as usize] + 1
+        self.tries[step as usize] + u32::from(self.asking.is_none())
+    }
+
+    /// How often this step was begun.
+    pub fn tries(&self, step: Step) -> u32 {
+        self.tries[step as usize]
+    }
+
+    /// What must still be done on the host before the run can leave it alone: its dead man would act meanwhile.
+    pub(super) fn next_to_safety(&self) -> Option<Step> {
+        match self.place {
+            _ if self.step.is_some() || !self.armed => None,
+            Place::Applied => Some(Step::Settle),
+            Place::Settled => Some(Step::Confirm),
+            _ => None,
+        }
     }
 
     pub(super) fn begin(&mut self, step: Step, at: Timestamp) {
-        self.step = Some(step);
+        (self.step, self.began) = (Some(step), Some(at));
+        if self.asking.take().is_some() {
+            self.asked = true;
+            return;
+        }
         self.tries[step as usize] += 1;
-        self.began = Some(at);
         self.claimed |= step.is_job();
+        self.undo_tries += u32::from(step == Step::Rollback);
+        if step.arms() {
+            (self.armed, self.acted) = (self.dead_man().is_some(), false);
+        }
+    }
+
+    /// How long its dead man waits, in seconds, where it has one.
+    pub fn dead_man(&self) -> Option<u64> {
+        self.resolution.as_deref().and_then(|found| found.dead_man)
+    }
+
+    /// The job under which its dead man undoes what the last arming step did: the number of the arming.
+    pub fn arming(&self) -> u32 {
+        self.tries[Step::Apply as usize] + self.tries[Step::Reboot as usize]
     }
 
     pub(super) fn end(&mut self, step: Step, result: &StepResult, at: Timestamp) {
-        self.step = None;
-        self.alive |= step.is_job() && matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
+        (self.step, self.asked) = (None, false);
+        let lost = matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
+        // A stash begins once an earlier one has ended.
+        self.alive &= step != Step::Stash;
+        self.alive |= step.is_job() && lost;
+        if lost {
+            self.lost_in = Some(step);
+        }
         if !matches!(step, Step::Resolve | Step::Forget) {
             let took = self.began.map_or(0, |began| at.duration_since(began).as_millis());
             self.worked_ms += u64::try_from(took).unwrap_or(0);
         }
         match (step, result) {
             (_, StepResult::Resolved(resolution)) => self.resolution = Some(resolution.clone()),
-            (Step::Forget, StepResult::Done(_)) => self.claimed = false,
+            (Step::Forget, StepResult::Done(_)) => (self.claimed, self.armed) = (false, false),
             // A claim that could not be taken off is noted by the rollout; it changes nothing about the host.
-            (Step::Forget, StepResult::Failed { .. }) => self.claimed = false,
+            (Step::Forget, _) => self.claimed = false,
+            (_, StepResult::RestoredItself { problem, report }) => self.restored_itself(problem.as_ref(), report),
             (Step::Rollback, StepResult::Done(report)) => self.undo_ended(report),
             (Step::Rollback, StepResult::Failed { problem, fate, report }) => self.undo_failed(problem, *fate, report),
             (_, StepResult::Done(report)) => self.forward(step, report),
             (_, StepResult::Failed { problem, fate, report }) => self.stopped(step, problem, *fate, report),
+        }
+        if self.goes_back && matches!(self.place, Place::Applied | Place::Settled | Place::MustReboot | Place::Patched)
+        {
+            self.place = Place::MustUndo;
         }
     }
 
@@ -172,38 +265,104 @@ impl HostRun {
     }
 
     fn forward(&mut self, step: Step, report: &StepReport) {
-        self.place = match step {
-            Step::Stash => Place::Stashed,
-            Step::Apply => Place::Applied,
-            _ => Place::Patched,
-        };
-        if step == Step::Settle {
-            self.settled = Some(Box::new(report.clone()));
+        match step {
+            Step::Stash => (self.place, self.problem) = (Place::Stashed, None),
+            Step::Apply => self.place = Place::Applied,
+            Step::Reboot => (self.place, self.rebooted) = (Place::Applied, true),
+            Step::Confirm => {
+                self.armed = false;
+                self.place = self.in_effect();
+            }
+            _ => {
+                self.settled = Some(Box::new(report.clone()));
+                self.place = if self.armed { Place::Settled } else { self.in_effect() };
+            }
         }
+        if self.place == Place::Patched {
+            // It was lost on the way, and has come to its end all the same.
+            (self.problem, self.failed) = (None, false);
+        }
+    }
+
+    /// The transaction is in effect; the host may be to boot all the same.
+    fn in_effect(&mut self) -> Place {
+        let due = self.settled.as_deref().map(|report| &report.reboot);
+        let wanted = match self.reboot {
+            Reboot::Never => false,
+            Reboot::Needed => due.is_some_and(RebootNeed::is_due),
+            Reboot::Always => true,
+        };
+        if !wanted || self.rebooted {
+            return Place::Patched;
+        }
+        self.reboot_reason = Some(match due {
+            Some(RebootNeed::Yes(why)) => why.clone(),
+            _ => "the plan says reboot = \"always\"".to_owned(),
+        });
+        Place::MustReboot
     }
 
     fn stopped(&mut self, step: Step, problem: &Problem, fate: Fate, report: &StepReport) {
         self.problem = Some(problem.clone());
+        let passes = matches!(problem.kind, ErrorKind::Locked | ErrorKind::Repository);
         self.place = match (step, fate) {
+            (Step::Stash, Fate::Unchanged | Fate::Changed) if passes && self.may_stash_again() => Place::Ready,
             // Neither asking nor stashing changes a package, whatever became of the connection.
             (Step::Resolve | Step::Stash, _) | (Step::Apply | Step::Rollback, Fate::Unchanged) => Place::Refused,
             (_, Fate::Lost) => Place::Lost,
+            // It was asked about and never began.
+            (Step::Settle, Fate::Unchanged) => Place::Applied,
             (_, Fate::Unchanged | Fate::Changed) => Place::MustUndo,
         };
+        if self.place == Place::MustUndo {
+            self.undo_tries = 0;
+        }
         if problem.kind == ErrorKind::Claimed {
             self.claimed = false;
         }
-        self.failed |= self.place != Place::Refused;
+        self.failed |= !matches!(self.place, Place::Refused | Place::Ready | Place::Applied);
         if step != Step::Resolve {
             self.settled = Some(Box::new(report.clone()));
         }
+    }
+
+    /// Whether the stash may be tried again.
+    fn may_stash_again(&self) -> bool {
+        !self.tries[Step::Stash as usize].is_multiple_of(STASH_TRIES)
+    }
+
+    /// Its turn does not come again: nothing was changed on it.
+    pub(super) fn rests(&mut self) -> bool {
+        match self.place {
+            Place::Ready if self.problem.is_some() => self.place = Place::Refused,
+            Place::Stashed => self.place = Place::Ready,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Too many hosts of its stage failed: it does not boot any more. What is due is listed.
+    pub(super) fn stays_up(&mut self) -> bool {
+        let waits = self.place == Place::MustReboot;
+        if waits {
+            self.place = Place::Patched;
+        }
+        waits
+    }
+
+    /// Whether it takes one of the places of hosts that boot: until it is known that it came back well, or is back.
+    pub(super) fn is_booting(&self) -> bool {
+        let failed = self.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::Reboot);
+        self.step == Some(Step::Reboot)
+            || (self.rebooted && matches!(self.place, Place::Applied | Place::Settled))
+            || (failed && self.place == Place::MustUndo)
     }
 
     fn undo_ended(&mut self, report: &StepReport) {
         let exact = report.differences.is_empty() && report.conflicts.is_empty();
         self.place = if exact { Place::Restored } else { Place::NotRestored };
         self.undone = Some(Box::new(report.clone()));
-        self.undo_problem = None;
+        (self.undo_problem, self.armed) = (None, false);
     }
 
     fn undo_failed(&mut self, problem: &Problem, fate: Fate, report: &StepReport) {
@@ -222,15 +381,90 @@ impl HostRun {
         self.place = match fate {
             _ if untouched => Place::Refused,
             Fate::Lost => Place::Lost,
-            _ if self.tries[Step::Rollback as usize] < ROLLBACK_TRIES => Place::MustUndo,
+            _ if self.undo_tries < ROLLBACK_TRIES => Place::MustUndo,
             _ => Place::NotRestored,
         };
+    }
+
+    /// Nobody had confirmed the change in time.
+    fn restored_itself(&mut self, problem: Option<&Problem>, report: &StepReport) {
+        let waited = self.dead_man().unwrap_or_default();
+        let why = format!("nobody confirmed the change within {waited} s over a new connection, so the host undid it");
+        self.problem.get_or_insert_with(|| Problem::new(ErrorKind::Timeout, why).during(Step::Confirm.as_str()));
+        (self.failed, self.acted, self.by_itself, self.armed) = (true, true, true, false);
+        match problem {
+            None => self.undo_ended(report),
+            Some(problem) => {
+                (self.undo_tries, self.by_itself) = (0, false);
+                self.undo_failed(problem, Fate::Changed, report);
+            }
+        }
+    }
+
+    /// Somebody gives it up: whatever may run on it is not waited for.
+    pub(super) fn give_up(&mut self, reason: &str) {
+        let step = self.step.take();
+        self.alive |= step.is_some() || self.armed;
+        self.given_up = Some(reason.to_owned());
+        let untouched =
+            matches!(self.place, Place::Waiting | Place::Ready | Place::Refused | Place::Current | Place::Stashed);
+        // What a step that was under way has done, nobody knows.
+        let harmless = step.is_none_or(|step| matches!(step, Step::Resolve | Step::Stash | Step::Forget));
+        if untouched && harmless {
+            let problem = Problem::new(ErrorKind::Refused, format!("given up: {reason}"));
+            (self.place, self.problem) = (Place::Refused, Some(problem));
+        } else if !matches!(self.place, Place::Restored | Place::NotRestored | Place::Kept) {
+            (self.place, self.failed) = (Place::Lost, true);
+        }
+    }
+
+    /// It is asked what became of it, by the job in which it was lost; or it only has to go back again.
+    pub(super) fn recover(&mut self, goes_back: bool) {
+        let lost_in = self.lost_in.take().filter(|_| self.place == Place::Lost);
+        (self.goes_back, self.undo_tries) = (goes_back, 0);
+        self.asking = lost_in.filter(|step| step.is_job());
+        if self.asking.is_none() {
+            let settled = lost_in == Some(Step::Confirm) && !goes_back;
+            self.place = if settled { Place::Settled } else { Place::MustUndo };
+        }
+        self.alive = false;
+    }
+
+    /// Whether there is anything to recover: it is in no known good state, and nobody gave it up.
+    pub fn may_recover(&self) -> bool {
+        matches!(self.place, Place::Lost | Place::NotRestored) && self.given_up.is_none()
+    }
+
+    /// The run is cancelled: what is not begun is not begun any more, what is changed goes back. Whether it comes to
+    /// rest with that.
+    pub(super) fn turn_back(&mut self) -> bool {
+        match self.place {
+            Place::Ready | Place::Stashed => {
+                self.place = Place::Ready;
+                true
+            }
+            Place::Applied | Place::Settled | Place::MustReboot => {
+                (self.place, self.undo_tries) = (Place::MustUndo, 0);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn must_undo(&mut self) {
+        (self.place, self.undo_tries) = (Place::MustUndo, 0);
+    }
+
+    /// Whether nothing may begin on it: somebody gave it up, or a job that changes packages may run there. (A stash that
+    /// may still run changes nothing, and the host has the next one wait for its end.)
+    pub fn is_out_of_reach(&self) -> bool {
+        self.given_up.is_some() || (self.alive && self.lost_in != Some(Step::Stash))
     }
 
     /// Whether trying again can help: nothing was changed, or all of it went back because it failed.
     pub fn may_retry(&self) -> bool {
         match self.place {
-            _ if self.alive => false,
+            _ if self.is_out_of_reach() => false,
             Place::Refused => true,
             Place::Restored => self.failed,
             _ => false,
@@ -238,7 +472,7 @@ impl HostRun {
     }
 
     pub(super) fn retry(&mut self) {
-        let (wave, tries, claimed) = (self.wave, self.tries, self.claimed);
-        *self = Self { tries, claimed, ..Self::new(wave) };
+        let (tries, claimed, acted, alive, lost_in) = (self.tries, self.claimed, self.acted, self.alive, self.lost_in);
+        *self = Self { tries, claimed, acted, alive, lost_in, ..Self::new(self.wave, self.reboot) };
     }
 }

@@ -175,6 +175,18 @@ pub struct Stage {
     pub restart: Restart,
     /// Globs on unit names that are never restarted.
     pub restart_exclude: Vec<String>,
+    /// Whether hosts are rebooted after the change.
+    #[serde(default)]
+    pub reboot: Reboot,
+    /// How many hosts reboot at a time; at least one.
+    #[serde(default = "one_host")]
+    pub reboot_parallel: Amount,
+    /// How long a reboot may take.
+    #[serde(with = "seconds", default = "ten_minutes")]
+    pub reboot_timeout: Duration,
+    /// Whether hosts undo the change by themselves unless it is confirmed.
+    #[serde(default)]
+    pub dead_man: DeadMan,
     /// The deadline of one host's whole way.
     #[serde(with = "seconds")]
     pub timeout: Duration,
@@ -247,6 +259,41 @@ impl Restart {
             Self::Never => "never",
         }
     }
+}
+
+/// Whether hosts are rebooted after the change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reboot {
+    /// Never: what is due is listed.
+    #[default]
+    Never,
+    /// Where the host needs it.
+    Needed,
+    /// Wherever something was changed.
+    Always,
+}
+
+/// Whether a host undoes the change by itself unless a new connection confirms it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeadMan {
+    /// Never. (What runs of an earlier version have frozen.)
+    #[default]
+    Off,
+    /// Five minutes, for transactions that touch what the way in depends on.
+    Auto,
+    /// For every transaction, so long after the change's end.
+    #[serde(with = "seconds")]
+    After(Duration),
+}
+
+fn one_host() -> Amount {
+    Amount::Count(1)
+}
+
+fn ten_minutes() -> Duration {
+    Duration::from_secs(600)
 }
 
 /// A gate's rules.
@@ -353,6 +400,11 @@ pub fn stamp(at: Timestamp) -> String {
 }
 
 impl Settings {
+    /// The host with this name.
+    pub fn host(&self, name: &HostName) -> Option<HostIx> {
+        (0..).map(HostIx).zip(&self.hosts).find(|(_, host)| host.name == *name).map(|(ix, _)| ix)
+    }
+
     /// The stage with this name.
     pub fn stage(&self, name: &StageName) -> Option<StageIx> {
         (0..).map(StageIx).zip(&self.stages).find(|(_, stage)| stage.name == *name).map(|(ix, _)| ix)

@@ -61,6 +61,10 @@ pub struct StageRun {
     pub decisions: Vec<(GateKind, Digest, Decision, Timestamp)>,
     /// More hosts failed than may.
     pub exceeded: bool,
+    /// More hosts than may did not answer after the first change.
+    pub unreached: bool,
+    /// Lost hosts were asked what became of them, after it had ended.
+    pub(super) recovered: bool,
     /// When its first host was asked.
     pub opened: Option<Timestamp>,
     /// How many of its hosts failed after a change had begun.
@@ -69,6 +73,8 @@ pub struct StageRun {
     pub(super) queue: VecDeque<HostIx>,
     /// Hosts between two steps of the present activity.
     pub(super) ready: VecDeque<HostIx>,
+    /// Hosts that wait for their turn to boot.
+    pub(super) to_reboot: VecDeque<HostIx>,
     /// Hosts that began the present activity and have not come to rest.
     pub(super) active: u32,
     /// Its hosts in waves.
@@ -83,10 +89,13 @@ impl StageRun {
             gate: None,
             decisions: Vec::new(),
             exceeded: false,
+            unreached: false,
+            recovered: false,
             opened: None,
             failed: 0,
             queue: VecDeque::new(),
             ready: VecDeque::new(),
+            to_reboot: VecDeque::new(),
             active: 0,
             waves: waves(stage),
         }
@@ -106,6 +115,26 @@ impl StageRun {
     /// Whether nobody is left to begin or to wait for in the present activity.
     pub(super) fn is_through(&self) -> bool {
         self.queue.is_empty() && self.active == 0
+    }
+
+    /// Whether no further host begins.
+    pub fn is_stopped(&self) -> bool {
+        self.exceeded || self.unreached
+    }
+
+    /// Takes the host, whose turn it is, out of the list that it waits in; false: it is not its turn.
+    pub(super) fn takes_turn(&mut self, host: HostIx) -> bool {
+        if let Some(at) = self.ready.iter().position(|other| *other == host) {
+            self.ready.remove(at);
+        } else if self.to_reboot.front() == Some(&host) {
+            self.to_reboot.pop_front();
+        } else if self.queue.front() == Some(&host) {
+            self.queue.pop_front();
+            self.active += 1;
+        } else {
+            return false;
+        }
+        true
     }
 
     /// The gate that waits for a decision.

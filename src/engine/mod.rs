@@ -3,6 +3,7 @@
 //! The order never changes: something reaches the run, it is decided on, the events are in the journal and on the
 //! disk, they are applied, shown, and only then are new effects carried out.
 
+mod hear;
 mod show;
 mod steps;
 
@@ -15,7 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 pub use self::steps::{Playbooks, StepContext};
 use crate::core::document::{How, Verdict};
-use crate::core::event::{Decision, Event, Input, PauseCause};
+use crate::core::event::{Decision, Event, Input};
 use crate::core::evidence::{Confirmation, GateAnswer};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
@@ -23,8 +24,11 @@ use crate::core::record::Head;
 use crate::core::report;
 use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
 use crate::core::settings::Person;
-use crate::core::view::{Display, Level, View};
-use crate::ports::{Approver, Clock, Inbox, Letter, Reply, Signals, Store, Transport, Wish};
+use crate::core::view::{Display, View};
+use crate::ports::{Approver, Clock, Inbox, Signals, Store, Transport};
+
+/// How often a host or repository that does not answer is tried before anything is begun.
+const RESOLVE_TRIES: u32 = 3;
 
 /// The world outside, through its ports.
 pub struct World {
@@ -57,10 +61,8 @@ pub struct Options {
     pub reason: Option<String>,
     /// What happens at a gate that nobody here can decide.
     pub on_gate: OnGate,
-    /// Failed and unreached hosts are tried again.
-    pub retry: bool,
-    /// With `retry`: only these hosts.
-    pub only: Option<Vec<HostIx>>,
+    /// What is wanted of the run before it goes on: hosts tried again, lost ones asked, the whole cancelled.
+    pub first: Option<Input>,
     /// At most so many hosts at a time, whatever the stages allow.
     pub forks: Option<u32>,
     /// Only hosts are asked: `plan`.
@@ -154,16 +156,18 @@ enum Outcome {
 /// When the journal cannot be written, or patchctl contradicts itself. Hosts are as the journal says then.
 pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: Options) -> Result<(), EngineError> {
     let now = world.clock.now();
-    if options.retry {
+    if let Some(first) = &options.first {
         // Refused before anything is written: a wish that cannot be granted leaves the run as it was.
-        run.rollout.decide(Input::Retry { only: options.only.clone() }, now)?;
+        run.rollout.decide(first.clone(), now)?;
     }
     run.take(
         Input::Drive { by: options.person.clone(), version: options.version.clone(), confirmed: options.confirmed },
         now,
     )?;
-    if options.retry {
-        match run.take(Input::Retry { only: options.only.clone() }, now) {
+    // Steps that an earlier process began: what their hosts did meanwhile, nobody here knows.
+    let inherited = run.rollout.running().map(|(host, _)| host).collect();
+    if let Some(first) = options.first.clone() {
+        match run.take(first, now) {
             // A gate whose time was up took the only reason with it; the run goes on all the same.
             Err(EngineError::Refused(Refusal::NothingToRetry)) => {}
             other => other?,
@@ -177,12 +181,20 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         owner: options.person.name.clone(),
         refresh: options.refresh,
         force: options.force,
+        resolve_tries: if options.ask_only { 1 } else { RESOLVE_TRIES },
         room: options.forks.map(|forks| tokio::sync::Semaphore::new(forks.max(1) as usize)),
     });
-    // Steps that an earlier process began: what their hosts did meanwhile, nobody here knows.
-    let inherited = run.rollout.running().map(|(host, _)| host).collect();
-    let mut driver =
-        Driver { inherited, run, world, options, context, tasks: JoinSet::new(), prompts: HashMap::new(), busy: 0 };
+    let mut driver = Driver {
+        inherited,
+        run,
+        world,
+        options,
+        context,
+        tasks: JoinSet::new(),
+        prompts: HashMap::new(),
+        steps: HashMap::new(),
+        busy: 0,
+    };
     let result = driver.until_rest().await;
     driver.world.display.show(&View::RunDone);
     result
@@ -195,6 +207,7 @@ struct Driver<'a> {
     context: Arc<StepContext>,
     tasks: JoinSet<Outcome>,
     prompts: HashMap<Slot, AbortHandle>,
+    steps: HashMap<HostIx, AbortHandle>,
     inherited: HashSet<HostIx>,
     busy: usize,
 }
@@ -242,10 +255,11 @@ impl Driver<'_> {
                 Effect::Step { host, step, job } => {
                     let inherited = self.inherited.remove(&host);
                     let task = self.context.prepare(&self.run.rollout, host, step, job, inherited);
-                    self.tasks.spawn(async move {
+                    let handle = self.tasks.spawn(async move {
                         let (input, log) = task.run().await;
                         Outcome::Input(slot, Box::new(input), log)
                     });
+                    self.steps.insert(host, handle);
                 }
                 Effect::Confirm => self.ask_to_begin(),
                 Effect::Ask { stage, .. } => self.ask_at_gate(stage),
@@ -276,7 +290,9 @@ impl Driver<'_> {
             digest: None,
             decision: Decision { verdict, by: by.clone(), reason, how },
         };
-        if self.options.approve.contains(&stage) {
+        // An approval beforehand knows nothing of hosts that failed or fell silent: a person decides about the others.
+        let stopped = self.run.rollout.stages()[stage.at()].is_stopped();
+        if self.options.approve.contains(&stage) && !stopped {
             let reason = self.options.reason.clone().unwrap_or_default();
             let input = decided(Verdict::Approved, reason, How::Flag, &self.options.person);
             self.tasks.spawn(async move { Outcome::Input(slot, Box::new(input), Vec::new()) });
@@ -331,12 +347,15 @@ impl Driver<'_> {
                 self.prompts.remove(&slot);
                 return Ok(());
             }
-            // A prompt that was closed because the decision came from elsewhere.
+            // A prompt whose decision came from elsewhere, or a step on a host that was given up.
             Err(gone) if gone.is_cancelled() => return Ok(()),
             // The step's intent stays in the journal: a resumed run asks its host what became of it.
             Err(_) => return Err(EngineError::Stuck),
         };
         self.prompts.remove(&slot);
+        if let Slot::Host(host) = slot {
+            self.steps.remove(&host);
+        }
         let input = self.keep_log(*input, &log)?;
         match self.input(input) {
             Err(EngineError::Refused(Refusal::Expired)) => self.time_is_up(),
@@ -349,8 +368,11 @@ impl Driver<'_> {
     /// Keeps a step's log as a blob that the result names.
     fn keep_log(&mut self, mut input: Input, log: &[u8]) -> Result<Input, EngineError> {
         use crate::core::findings::StepResult;
-        if let Input::StepEnded { result: StepResult::Done(report) | StepResult::Failed { report, .. }, .. } =
-            &mut input
+        if let Input::StepEnded {
+            result:
+                StepResult::Done(report) | StepResult::Failed { report, .. } | StepResult::RestoredItself { report, .. },
+            ..
+        } = &mut input
             && !log.is_empty()
         {
             report.log = Some(self.run.store.put_blob(log).map_err(EngineError::Journal)?);
@@ -369,43 +391,16 @@ impl Driver<'_> {
         for event in events {
             self.show(event);
         }
+        if self.run.rollout.is_stopping() {
+            self.close_prompts();
+        }
         Ok(())
     }
 
-    /// Takes a decision from elsewhere; the stage that it decided.
-    fn decision(&mut self, input: Input) -> Result<Option<StageIx>, EngineError> {
-        let now = self.world.clock.now();
-        let events = self.run.rollout.decide(input, now)?;
-        self.carried(&events, now)?;
-        let stage = |event: &Event| if let Event::Decided { stage, .. } = event { Some(*stage) } else { None };
-        Ok(events.iter().find_map(stage))
-    }
-
-    fn letter(&mut self, letter: Letter) -> Result<(), EngineError> {
-        let Wish::Decide { stage, digest, decision } = letter.wish;
-        let found = match &stage {
-            None => Ok(None),
-            Some(name) => self.run.rollout.settings().stage(name).map(Some).ok_or(format!("no stage {name}")),
-        };
-        let (by, verdict) = (decision.by.name.clone(), decision.verdict);
-        let result = match found {
-            Err(why) => Err(EngineError::Refused(Refusal::NoGate(why))),
-            Ok(stage) => self.decision(Input::Decide { stage, digest, decision }),
-        };
-        let reply = match result {
-            Ok(decided) => {
-                self.close_decided_prompts();
-                let name = decided.unwrap_or(StageIx(0));
-                let name = self.run.rollout.settings().stages[name.at()].name.clone();
-                let text = format!("stage {name}: {} by {by}, from another terminal", verdict.as_str());
-                self.world.display.show(&View::Message { level: Level::Info, text });
-                Reply::Recorded { stage: name }
-            }
-            Err(EngineError::Refused(refusal)) => Reply::Refused(refusal.to_string()),
-            Err(other) => return Err(other),
-        };
-        self.world.inbox.answer(&letter.id, &reply);
-        Ok(())
+    fn close_prompts(&mut self) {
+        for (_, handle) in self.prompts.drain() {
+            handle.abort();
+        }
     }
 
     /// Gates that nobody decided in time reject, where the plan says so.
@@ -419,42 +414,16 @@ impl Driver<'_> {
     fn close_decided_prompts(&mut self) {
         let rollout = &self.run.rollout;
         self.prompts.retain(|slot, handle| {
-            let Slot::Gate(stage) = slot else { return true };
-            if rollout.stages()[stage.at()].open_gate().is_some() {
-                return true;
-            }
-            handle.abort();
-            false
-        });
-    }
-
-    /// The first signal stops the run at the next safe point, the second leaves at once: jobs on hosts go on, and a
-    /// resumed run asks them.
-    fn signal(&mut self, signal: &'static str) -> Result<(), EngineError> {
-        let now = self.world.clock.now();
-        let first = self.run.rollout.draining().is_none();
-        for (_, handle) in self.prompts.drain() {
-            handle.abort();
-        }
-        let run = &self.run.rollout.settings().run;
-        if first {
-            let running = self.run.rollout.running().count();
-            let text = if running == 0 {
-                format!("{signal}: stopping; `patchctl resume {run}` goes on")
-            } else {
-                format!(
-                    "{signal}: nothing new starts; {running} under way will end first (once more: leave now, it goes on there)"
-                )
+            let open = match slot {
+                Slot::Gate(stage) => rollout.stages()[stage.at()].open_gate().is_some(),
+                Slot::Confirm => rollout.is_confirming(),
+                Slot::Host(_) => true,
             };
-            self.world.display.show(&View::Message { level: Level::Warning, text });
-            return self.run.take(Input::Signal(signal.into()), now);
-        }
-        let text = format!("{signal}: leaving at once; jobs on hosts go on; `patchctl resume {run}` asks them");
-        self.world.display.show(&View::Message { level: Level::Warning, text });
-        self.tasks.abort_all();
-        self.busy = 0;
-        self.tasks = JoinSet::new();
-        self.run.take(Input::Leave { why: PauseCause::Signal(signal.into()) }, now)
+            if !open {
+                handle.abort();
+            }
+            open
+        });
     }
 }
 

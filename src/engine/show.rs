@@ -50,6 +50,31 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             );
             vec![View::Message { level, text }]
         }
+        Event::Barred { problem, .. } => vec![View::Message {
+            level: Level::Warning,
+            text: format!("{problem}; the run pauses, and asks again when it goes on"),
+        }],
+        Event::PauseAsked { by } => {
+            vec![View::Message {
+                level: Level::Warning,
+                text: format!("{} wants the run to pause: nothing new starts", by.name),
+            }]
+        }
+        Event::Cancelled { by, reason } => vec![View::Message {
+            level: Level::Warning,
+            text: format!("cancelled by {}: {reason}; what is not approved goes back", by.name),
+        }],
+        Event::Unreached { stage } => vec![View::Message {
+            level: Level::Warning,
+            text: format!(
+                "stage {}: more hosts do not answer than max_unreachable allows; no new host starts",
+                stage_name(stage)
+            ),
+        }],
+        Event::Exceeded { stage } => vec![View::Message {
+            level: Level::Warning,
+            text: format!("stage {}: more hosts failed than max_failed allows; no new host starts", stage_name(stage)),
+        }],
         Event::Noted { problem } => vec![View::Message { level: Level::Warning, text: problem.to_string() }],
         Event::Paused { why: PauseCause::Signal(_) } => Vec::new(),
         _ => Vec::new(),
@@ -72,13 +97,25 @@ fn phase(step: Step) -> &'static str {
         Step::Settle => "verifying",
         Step::Rollback => "rolling back",
         Step::Forget => "releasing",
+        Step::Confirm => "confirming",
+        Step::Reboot => "rebooting",
     }
 }
 
 /// The host's line, where it came to rest.
 fn host_done(rollout: &Rollout, host: HostIx) -> Option<View> {
     let run = rollout.host(host);
-    if matches!(run.place, Place::Waiting | Place::Ready | Place::Stashed | Place::Applied | Place::MustUndo) {
+    let under_way = matches!(
+        run.place,
+        Place::Waiting
+            | Place::Ready
+            | Place::Stashed
+            | Place::Applied
+            | Place::Settled
+            | Place::MustReboot
+            | Place::MustUndo
+    );
+    if under_way {
         return None;
     }
     let result = report::host_result(rollout, host);

@@ -11,7 +11,7 @@ use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
 use crate::core::ids::{StageIx, StageName};
-use crate::core::settings::{Amount, Approval, OnExceeded, OnTimeout, Restart, Scope, Stage, When};
+use crate::core::settings::{Amount, Approval, DeadMan, OnExceeded, OnTimeout, Restart, Scope, Stage, When};
 
 /// A stage with its places; it has no hosts yet.
 #[derive(Debug, Clone)]
@@ -45,18 +45,28 @@ pub(crate) static STAGE: TableDef = TableDef {
             "0",
             "Above it the stage does not start, or stops and asks.",
         ),
-        Key::or("on_exceeded", Kind::Word(&["rollback"], &["ask"]), "\"rollback\"", "What happens above `max_failed`."),
+        Key::or(
+            "on_exceeded",
+            Kind::Word(&["rollback", "ask"], &[]),
+            "\"rollback\"",
+            "What happens above `max_failed`.",
+        ),
         Key::or("rollback_scope", SCOPE, "\"stage\"", "What goes back beside the failed hosts."),
         Key::or("restart", RESTART, "\"needed\"", "Services that still run replaced code."),
         Key::or("restart_exclude", Kind::List(&Kind::Text), "[]", "Globs on units that are never restarted."),
+        Key::or("reboot", REBOOT, "\"never\"", "Whether hosts are rebooted after the patch."),
+        Key::or("reboot_parallel", Kind::Amount { min: 1 }, "1", "How many hosts reboot at a time."),
+        Key::or("reboot_timeout", Kind::Duration, "\"10m\"", "How long a reboot may take."),
         Key::or("timeout", Kind::Duration, "\"30m\"", "The deadline of one host's whole way."),
+        Key::or(
+            "dead_man",
+            DEAD_MAN,
+            "\"auto\"",
+            "How long a host waits to be confirmed over a new connection before it undoes the patch by itself.",
+        ),
         Key::new("approval", Kind::Either(&[Kind::False, Kind::Table(&APPROVAL)]), "The gate; `false`: none."),
         Key::later("soak", &[Off::Text("0s")], "How long a wave is watched before its gate."),
-        Key::later("reboot", &[Off::Text("never")], "Whether hosts are rebooted."),
-        Key::later("reboot_parallel", &[], "How many hosts reboot at a time."),
-        Key::later("reboot_timeout", &[], "How long a reboot may take."),
         Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
-        Key::later("dead_man", &[Off::Text("off")], "The host undoes the patch unless it is confirmed."),
         Key::later("check", &[], "Checks of health before and after."),
         Key::later("window", &[], "When the stage may run."),
         Key::later("hooks", &[], "Commands around stages and hosts."),
@@ -68,6 +78,10 @@ pub(crate) static STAGE: TableDef = TableDef {
 
 const WAVES: Kind = Kind::Either(&[Kind::Amount { min: 1 }, Kind::List(&Kind::Amount { min: 1 })]);
 const SCOPE: Kind = Kind::Word(&["host", "wave", "stage", "run"], &[]);
+const REBOOT: Kind = Kind::Word(&["never", "needed", "always"], &[]);
+const DEAD_MAN: Kind = Kind::Either(&[Kind::Word(&["auto", "off"], &[]), Kind::Duration]);
+/// A shorter dead man would act while we are on our way.
+const SHORTEST_DEAD_MAN: Duration = Duration::from_secs(10);
 const RESTART: Kind = Kind::Word(&["needed", "report", "never"], &[]);
 
 pub(crate) static APPROVAL: TableDef = TableDef {
@@ -134,12 +148,31 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         rollback_scope: table.word("rollback_scope").unwrap_or(Scope::Stage),
         restart: table.word("restart").unwrap_or(Restart::Needed),
         restart_exclude: read_globs(&table, "restart_exclude"),
+        reboot: table.word("reboot").unwrap_or_default(),
+        reboot_parallel: table.amount("reboot_parallel").unwrap_or(Amount::Count(1)),
+        reboot_timeout: table.duration("reboot_timeout").unwrap_or(Duration::from_secs(HOUR / 6)),
+        dead_man: read_dead_man(&table),
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
     };
     table.finish(&ALL);
     let pattern = hosts?.span;
     Some(Read { name: name?, needs, stage: PlanStage { stage, pattern } })
+}
+
+fn read_dead_man(stage: &Table<'_>) -> DeadMan {
+    match stage.raw("dead_man").and_then(|(value, _)| value.get_ref().as_str()) {
+        Some("auto") => return DeadMan::Auto,
+        Some("off") => return DeadMan::Off,
+        None if stage.raw("dead_man").is_none() => return DeadMan::Auto,
+        _ => {}
+    }
+    let Some(wait) = stage.duration("dead_man") else { return DeadMan::Auto };
+    if let Some((value, _)) = stage.raw("dead_man").filter(|_| wait < SHORTEST_DEAD_MAN) {
+        let hint = "a host must wait for longer than it takes to come back to it";
+        stage.sink.error_hint(&value.span(), "`dead_man` must be at least 10s", hint);
+    }
+    DeadMan::After(wait)
 }
 
 fn read_approval(stage: &Table<'_>) -> Option<Approval> {

@@ -49,6 +49,10 @@ struct Document {
     #[serde(default)]
     kind: Kind,
     lib: Option<String>,
+    /// Globs on the names of packages that the way into the host depends on: with `dead_man = "auto"` a host that they
+    /// change undoes that by itself unless it is confirmed.
+    #[serde(default)]
+    way_in: Vec<String>,
     steps: BTreeMap<StepName, StepDocument>,
 }
 
@@ -101,6 +105,9 @@ pub(crate) fn playbook(path: &str, text: &str, read: Reader<'_>) -> Result<Playb
         return Err(invalid(format!("schema = {} is not known; this patchctl reads schema 1", document.schema)));
     }
     let script = |name: &str| script(path, name, read);
+    if let Some(bad) = document.way_in.iter().find(|glob| globset::Glob::new(glob).is_err()) {
+        return Err(invalid(format!("way_in: {bad:?} is not a glob")));
+    }
     let mut library = embedded::file("prelude.sh").unwrap_or_default().to_owned();
     if let Some(lib) = &document.lib {
         library.push('\n');
@@ -132,6 +139,7 @@ pub(crate) fn playbook(path: &str, text: &str, read: Reader<'_>) -> Result<Playb
         description: document.description,
         rights: document.privilege,
         auto: document.kind == Kind::Packages,
+        way_in: document.way_in,
         library: library.into(),
         steps,
     })

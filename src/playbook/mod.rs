@@ -48,11 +48,13 @@ pub enum StepName {
     Compare,
     /// What is not needed any more goes.
     Forget,
+    /// The host boots.
+    Reboot,
 }
 
 impl StepName {
     /// All of them, in the order in which they come.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Detect,
         Self::Refresh,
         Self::Inspect,
@@ -66,6 +68,7 @@ impl StepName {
         Self::Rollback,
         Self::Compare,
         Self::Forget,
+        Self::Reboot,
     ];
 
     /// The word in playbooks and records.
@@ -84,6 +87,7 @@ impl StepName {
             Self::Rollback => "rollback",
             Self::Compare => "compare",
             Self::Forget => "forget",
+            Self::Reboot => "reboot",
         }
     }
 
@@ -114,6 +118,9 @@ pub struct Playbook {
     pub rights: Rights,
     /// Whether `playbook = "auto"` may choose it.
     pub auto: bool,
+    /// Globs on the names of packages that the way into the host depends on.
+    #[serde(default)]
+    pub way_in: Vec<String>,
     /// The text before every step: the prelude and the playbook's own library.
     pub library: Arc<str>,
     /// Its steps.

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use crate::core::document::Verdict;
 use crate::core::event::Decision;
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
-use crate::core::ids::{ChangeId, Digest, JobId, RunId, StageName};
+use crate::core::ids::{ChangeId, Digest, HostName, JobId, RunId, StageName};
 use crate::core::problem::Problem;
-use crate::core::settings::Host;
+use crate::core::settings::{Host, Person};
 
 /// The time, for people (wall clock) and for measuring (monotonic).
 pub trait Clock: Send + Sync {
@@ -81,6 +81,8 @@ pub struct ClaimInfo {
     pub since: String,
     /// The change that the run belongs to.
     pub change: String,
+    /// How often the run had been taken up; 0 where the claim does not say.
+    pub epoch: u64,
 }
 
 /// A script that changes its host: run at most once for its ID, detached from the connection.
@@ -94,6 +96,36 @@ pub struct Job {
     pub claim: Claim,
     /// What runs.
     pub script: Script,
+    /// How long a host that does not answer is tried, where nothing has begun there yet. None: a few tries.
+    pub patience: Option<Duration>,
+    /// The job is asked about, and not begun where the host does not know it.
+    pub ask_only: bool,
+    /// What becomes of the host's dead man.
+    pub dead_man: DeadMan,
+}
+
+/// What a job does about the host's dead man: what undoes the change there unless we confirm it in time.
+#[derive(Debug, Clone)]
+pub enum DeadMan {
+    /// Arms it before the job begins.
+    Arm(Box<Arm>),
+    /// Where it has acted, the job does not begin, and what the host did by itself is followed instead.
+    Heed,
+    /// Takes the decision from it before the job begins; where it has acted already, as `Heed`.
+    Disarm,
+    /// It has acted, and what came of that is known: it is no obstacle.
+    Spent,
+}
+
+/// A dead man to be armed.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    /// Names the job under which the host undoes the change by itself.
+    pub id: JobId,
+    /// What undoes it, from the baseline and the stash alone.
+    pub script: Script,
+    /// How long after the end of the change, and after each boot, we have to confirm.
+    pub wait: Duration,
 }
 
 /// A run's claim on a host.
@@ -105,6 +137,8 @@ pub struct Claim {
     pub owner: String,
     /// The change that the run belongs to.
     pub change: ChangeId,
+    /// How often the run was taken up: a host that has seen a higher one refuses.
+    pub epoch: u64,
     /// Go ahead over another run's claim (recorded on the host in both).
     pub force: bool,
     /// Take the claim away when the job has ended well.
@@ -120,9 +154,23 @@ pub enum JobEnd {
     Died {
         /// What was found.
         why: String,
-        /// Its records and log up to then.
+        /// Its records and log up to then; the boot is the one that the host is in now.
         output: Output,
     },
+    /// Nobody confirmed the change in time, and the host undid it by itself. This is what that job of its own gave; the
+    /// job that was asked for did not begin.
+    RestoredItself(Output),
+}
+
+/// What became of a run's claim on a host that is given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Released {
+    /// It is gone.
+    Cleared,
+    /// There was none.
+    NoClaim,
+    /// The host carries another run's: that was left alone.
+    OtherRun(ClaimInfo),
 }
 
 /// Why something on a host did not come to an end.
@@ -169,6 +217,20 @@ pub trait Transport: Send + Sync {
     /// Sees to it that the job has run once, and follows it to its end: absent → start it; running → follow it;
     /// done → fetch its result. A lost connection is made again, until the script's time is over.
     async fn job(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure>;
+
+    /// Confirms the change over a new connection, so that the host's dead man does not act any more. `job` is never
+    /// begun; it says whose dead man it is. `Done` without output: confirmed, or there was nothing to confirm.
+    async fn confirm(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure>;
+
+    /// Takes the run's claim off the host, and with it whatever would undo the run's change there. Refused while one of
+    /// the run's jobs is alive on the host.
+    async fn release(
+        &self,
+        host: &Host,
+        run: &RunId,
+        privilege: Privilege,
+        listener: &dyn Listener,
+    ) -> Result<Released, Failure>;
 
     /// Closes the host's connection, if there is one.
     async fn close(&self, host: &Host);
@@ -275,6 +337,27 @@ pub enum Wish {
         /// How.
         decision: Decision,
     },
+    /// Come to a safe point and leave the run.
+    Pause {
+        /// Who wants it.
+        by: Person,
+    },
+    /// Take back what is not approved yet.
+    Cancel {
+        /// Who wants it.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
+    /// Give a host up.
+    Release {
+        /// Which host.
+        host: HostName,
+        /// Who gives it up.
+        by: Person,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What became of a letter.
@@ -286,6 +369,8 @@ pub enum Reply {
         /// The stage whose gate it decided.
         stage: StageName,
     },
+    /// It is in the journal.
+    Done,
     /// It was not acceptable, for this reason.
     Refused(String),
 }

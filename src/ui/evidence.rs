@@ -173,7 +173,7 @@ impl Key {
             packages: host.packages.clone(),
             checks: host.checks.iter().map(|check| (check.name.clone(), check.when, check.ok)).collect(),
             services: host.services.clone(),
-            reboot: host.reboot,
+            reboot: host.reboot.clone(),
             rollback: host.rollback.clone(),
         }
     }
@@ -195,7 +195,7 @@ fn tone(state: StateReason) -> Tone {
 /// At its own gate a host that waits is one that was patched.
 fn state_at(kind: GateKind, state: StateReason) -> StateReason {
     match (kind, state) {
-        (GateKind::After | GateKind::Exceeded, StateReason::Waiting) => StateReason::Patched,
+        (GateKind::After | GateKind::Exceeded | GateKind::Unreached, StateReason::Waiting) => StateReason::Patched,
         (_, state) => state,
     }
 }
@@ -213,6 +213,9 @@ fn headline(look: &Look, gate: &GateQuestion) -> String {
         GateKind::Before => format!("May stage {} begin?", gate.stage),
         GateKind::After => format!("Keep the patch on stage {}?", gate.stage),
         GateKind::Exceeded => format!("Too many hosts of stage {} failed: keep the patch on the others?", gate.stage),
+        GateKind::Unreached => {
+            format!("Too many hosts of stage {} do not answer: keep the patch on the others?", gate.stage)
+        }
     };
     let about = format!("{}  run {}  change {}", gate.plan, gate.run, gate.change);
     format!("{}\n{}\n", look.paint(Tone::Strong, title), look.paint(Tone::Dim, about))

@@ -1,6 +1,7 @@
 //! What a person sees: tables, the gate's evidence, progress. Text that came from outside is escaped here, and nowhere
 //! is anything decided.
 
+pub mod control;
 pub mod evidence;
 pub mod input_error;
 pub mod json;
@@ -13,4 +14,5 @@ pub mod style;
 mod changes;
 mod grid;
 pub mod problems;
+mod recovery;
 mod text;

@@ -3,15 +3,25 @@
 use super::grid::{Cell, Grid, LAST_COLUMN};
 use super::problems::{self, group};
 use super::style::{Look, Tone};
-use super::{changes, text};
+use super::{changes, recovery, text};
 use crate::core::document::{
     ActionPerformed, ActionState, HostResult, How, Outcome, ResultDocument, StageResult, StateReason, Summary, Verdict,
     WaitingFor,
 };
-use crate::core::ids::PlanName;
+use crate::core::ids::{PlanName, StageName};
+use crate::core::rollout::Rollout;
 
 /// The whole result for people.
 pub fn result(look: &Look, document: &ResultDocument) -> String {
+    drawn(look, document, "")
+}
+
+/// The same with what only the run itself knows: which hosts may still undo their change by themselves.
+pub fn of_run(look: &Look, document: &ResultDocument, rollout: &Rollout) -> String {
+    drawn(look, document, &recovery::dead_men(look, rollout))
+}
+
+fn drawn(look: &Look, document: &ResultDocument, dead_men: &str) -> String {
     let table = Table::fitting(look, document);
     let mut out = String::new();
     out.push_str(&headline(look, document));
@@ -28,6 +38,8 @@ pub fn result(look: &Look, document: &ResultDocument) -> String {
     let own = document.stages.iter().flat_map(|stage| &stage.hosts).filter_map(|host| host.error.as_ref());
     let all = problems::distinct(own.chain(&document.errors));
     section(&mut out, look, "Problems", &problems::draw(look, &all));
+    section(&mut out, look, "To be taken care of", &recovery::to_recover(look, document));
+    section(&mut out, look, "Dead man", dead_men);
     out.push_str(&summary(look, document));
     out
 }
@@ -214,6 +226,11 @@ fn decisions(look: &Look, document: &ResultDocument) -> String {
             indented(&mut out, look, names + 4, &text::one_line(&by.reason));
         }
     }
+    if let Some(cancelled) = &document.cancelled {
+        let who = format!("by {}, {}", text::one_line(&cancelled.by), look.time(cancelled.at.0));
+        out.push_str(&format!("  {} {who}\n", look.paint(Tone::Warn, "cancelled")));
+        indented(&mut out, look, 4, &text::one_line(&cancelled.reason));
+    }
     out
 }
 
@@ -251,7 +268,7 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
         WaitingFor::Approval => format!("stage {stage} waits for an approval"),
         WaitingFor::Window => format!("stage {stage} waits for its window"),
         WaitingFor::Soak => format!("stage {stage} is being watched"),
-        WaitingFor::Person => format!("stage {stage} waits for a person to say what happens next"),
+        WaitingFor::Person => resting(document, stage),
     };
     if let (Some(have), Some(need)) = (waiting.have, waiting.need)
         && need > 1
@@ -269,6 +286,24 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
     out.push_str("  go on with\n");
     out.push_str(&format!("    {}\n", look.paint(Tone::Accent, text::one_line(&waiting.command))));
     out
+}
+
+/// A run that somebody, or something, stopped on its way.
+fn resting(document: &ResultDocument, stage: &StageName) -> String {
+    let verb = match document.outcome {
+        Outcome::Interrupted | Outcome::Terminated => "stopped",
+        _ => "paused",
+    };
+    let hosts = document.stages.iter().flat_map(|stage| &stage.hosts);
+    match hosts.filter(|host| host.state_reason == StateReason::Running).count() {
+        0 => format!("{verb} at stage {stage}; it rests until somebody goes on with it"),
+        1 => format!("{verb} at stage {stage}, 1 host on its way; what runs there goes on, and is asked about then"),
+        many => {
+            format!(
+                "{verb} at stage {stage}, {many} hosts on their way; what runs there goes on, and is asked about then"
+            )
+        }
+    }
 }
 
 /// Reboots and services that are still to be seen to on hosts that keep the patch.
@@ -336,7 +371,10 @@ fn summary(look: &Look, document: &ResultDocument) -> String {
         format!(", in {}", text::duration(document.duration_ms))
     };
     let exit = if document.exit_code == 0 { String::new() } else { format!(" (exit {})", document.exit_code) };
-    let counts = counts(&document.summary);
+    let hosts = || document.stages.iter().flat_map(|stage| &stage.hosts);
+    let running =
+        |host: &&HostResult| (host.action_state, host.state_reason) == (ActionState::Skipped, StateReason::Running);
+    let counts = counts(&document.summary, hosts().filter(running).count());
     let counts = if document.run_id.is_none() && document.summary.hosts == 0 {
         "no host was touched".to_owned()
     } else {
@@ -357,14 +395,15 @@ pub(super) fn outcome_tone(outcome: Outcome) -> Tone {
 }
 
 /// `41 hosts, 39 patched, 2 current`.
-fn counts(summary: &Summary) -> String {
+fn counts(summary: &Summary, under_way: usize) -> String {
     let parts = [
         (summary.patched, "patched"),
         (summary.current, "current"),
         (summary.rolled_back, "rolled back"),
         (summary.failed, "failed"),
         (summary.unreachable, "unreachable"),
-        (summary.skipped, "not begun"),
+        (summary.skipped - under_way, "not begun"),
+        (under_way, "under way"),
         (summary.unknown, "unknown"),
     ];
     let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}"));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::deadman::DeadMan;
 use crate::rng::Rng;
 
 pub(crate) type Versions = BTreeMap<String, u32>;
@@ -41,6 +42,10 @@ pub(crate) enum Turn {
     Inexact,
     /// It works; a service still runs the old code.
     Stale,
+    /// A boot that was asked for does not happen.
+    NoBoot,
+    /// The host goes down and stays down.
+    StaysDown,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +65,8 @@ pub(crate) struct Job {
     pub(crate) want_installed: bool,
     pub(crate) turn: Turn,
     pub(crate) ends: u64,
+    /// The boot in which it ended.
+    pub(crate) boot: u32,
     pub(crate) state: State,
 }
 
@@ -117,6 +124,17 @@ pub(crate) struct Host {
     pub(crate) stashes: BTreeMap<String, Stash>,
     pub(crate) jobs: BTreeMap<String, Job>,
     pub(crate) boot: u32,
+    /// When it booted last, as far as it did.
+    pub(crate) up_since: u64,
+    pub(crate) dead_man: Option<DeadMan>,
+    /// Its dead man has undone the run's change.
+    pub(crate) undid: bool,
+    /// The highest epoch that it has seen of the run whose claim it carries.
+    pub(crate) epoch: u64,
+    /// What was installed wants a boot.
+    pub(crate) wants_boot: bool,
+    /// The boot in which the last change was made.
+    pub(crate) changed_in: u32,
     pub(crate) outages: Vec<Outage>,
     pub(crate) stale: bool,
     pub(crate) asked: u32,
@@ -134,33 +152,49 @@ impl Host {
         self.outages.iter().map(|o| o.from).filter(|from| *from > now).min()
     }
 
+    /// What the kernel calls this boot.
+    pub(crate) fn boot_id(&self) -> String {
+        boot_id(self.boot)
+    }
+
     /// Whether a job that is not `beside` runs here.
     pub(crate) fn alive_beside(&self, beside: &str) -> Option<(&String, &Job)> {
         self.jobs.iter().find(|(id, job)| id.as_str() != beside && job.is_running())
     }
 
-    /// Lets everything happen that has happened by now.
+    /// Lets everything happen that has happened by now, in its order.
     pub(crate) fn live_until(&mut self, now: u64) {
         loop {
             let due = self.jobs.iter().filter(|(_, job)| job.is_running() && job.ends <= now);
-            let Some((id, _)) = due.min_by_key(|(_, job)| job.ends) else { return };
-            let id = id.clone();
-            self.finish(&id);
+            let first = due.min_by_key(|(_, job)| job.ends).map(|(id, job)| (id.clone(), job.ends));
+            let fires = self.fires_at().filter(|at| *at <= now);
+            match (first, fires) {
+                (None, None) => return,
+                (Some((_, ends)), Some(at)) if at < ends => self.fire(at),
+                (Some((id, _)), _) => self.finish(&id),
+                (None, Some(at)) => self.fire(at),
+            }
         }
     }
 
     fn finish(&mut self, id: &str) {
         let Some(mut job) = self.jobs.remove(id) else { return };
+        if let Some(dead_man) = &mut self.dead_man {
+            dead_man.counts_from = dead_man.counts_from.max(job.ends);
+        }
         let (mut records, code) = match job.step {
             "stash" => self.stash(&job),
             "apply" => self.apply(&job),
             "settle" => self.verify(&job),
             "rollback" => self.roll_back(&job),
+            "reboot" => self.asks_to_boot(&job),
             _ => ("step\tforget\nend\tok\n".to_owned(), 0),
         };
         job.state = match job.turn {
             Turn::Dies => {
-                self.boot += u32::from(self.rng.chance(500));
+                if self.rng.chance(500) {
+                    (self.boot, self.up_since) = (self.boot + 1, job.ends);
+                }
                 let keep = usize::try_from(self.rng.below(records.len() as u64 + 1)).unwrap_or(0);
                 let keep = (0..=keep).rev().find(|end| records.is_char_boundary(*end)).unwrap_or(0);
                 records.truncate(keep);
@@ -170,7 +204,15 @@ impl Host {
             Turn::Silent => State::Done { records: format!("step\t{}\n", first_step(job.step)), code: 70 },
             _ => State::Done { records, code },
         };
+        job.boot = self.boot;
+        let (boots, ends) = (job.step == "reboot" && self.boots(&job), job.ends);
+        if let (true, true, State::Done { records, .. }) = (boots, self.rng.chance(500), &job.state) {
+            job.state = State::Died { records: records.clone(), why: "rebooted" };
+        }
         self.jobs.insert(id.to_owned(), job);
+        if boots {
+            self.goes_down(ends);
+        }
     }
 
     fn stash(&mut self, job: &Job) -> (String, i32) {
@@ -212,6 +254,8 @@ impl Host {
         }
         self.half = half_way;
         self.stale = job.turn == Turn::Stale;
+        self.changed_in = self.boot;
+        self.wants_boot = job.ops.iter().any(|op| op.name == "libc" || op.to.is_some_and(|to| to % 5 == 0));
         let text = "step\tapply\nphase\tinstalls\n".to_owned() + &self.report(&job.ops);
         match job.turn {
             Turn::Midway(kind) | Turn::Liar(kind) => (text + &problem_only(kind), 1),
@@ -223,6 +267,9 @@ impl Host {
         let mut text = "step\trestart\nend\tok\nstep\tverify\n".to_owned() + &self.report(&job.ops);
         if self.stale {
             text += "service\tstale\tdb.service\texcluded\n";
+        }
+        if self.wants_boot {
+            text += "reboot\tyes\tlibc is older in PID 1\n";
         }
         if job.want_installed {
             for (name, version) in &self.packages {
@@ -265,7 +312,7 @@ impl Host {
             if let Turn::Midway(kind) = job.turn {
                 return ("step\trollback\n".to_owned() + &self.report(&ops) + &problem_only(kind), 1);
             }
-            self.stale = false;
+            (self.stale, self.wants_boot) = (false, false);
             self.drift |= job.turn == Turn::Inexact;
             if let Some(stash) = self.stashes.get_mut(&job.stash).filter(|_| !half_way) {
                 stash.begun = false;
@@ -290,6 +337,10 @@ impl Host {
     }
 }
 
+pub(crate) fn boot_id(boot: u32) -> String {
+    format!("{boot:08x}-0000-4000-8000-000000000000")
+}
+
 fn set(packages: &mut Versions, name: &str, to: Option<u32>) {
     match to {
         Some(to) => packages.insert(name.to_owned(), to),
@@ -305,7 +356,7 @@ fn first_step(step: &str) -> &str {
     }
 }
 
-fn problem_only(kind: &str) -> String {
+pub(crate) fn problem_only(kind: &str) -> String {
     format!("problem\t{kind}\tes ging schief – {kind}\tlook there\n")
 }
 

@@ -9,7 +9,7 @@ use patchctl::core::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause
 use patchctl::core::findings::{Fate, StepResult};
 use patchctl::core::ids::{Digest, HostIx, StageIx};
 use patchctl::core::record::Record;
-use patchctl::core::settings::{OnTimeout, RunKind, Scope, Settings, When};
+use patchctl::core::settings::{OnExceeded, OnTimeout, RunKind, Scope, Settings, When};
 
 /// A gate as the journal tells it.
 #[derive(Debug, Clone)]
@@ -33,8 +33,10 @@ pub(crate) struct StageBook {
     began: bool,
     closed: Option<Timestamp>,
     exceeded: bool,
+    unreached: bool,
     failed: BTreeSet<HostIx>,
     busy: BTreeSet<HostIx>,
+    booting: BTreeSet<HostIx>,
     pub(crate) must_go_back: BTreeSet<HostIx>,
 }
 
@@ -46,8 +48,15 @@ pub(crate) struct Ledger {
     stage_of: BTreeMap<HostIx, StageIx>,
     pub(crate) jobs: BTreeMap<String, (HostIx, Step)>,
     applied: BTreeSet<HostIx>,
+    /// Hosts that have a dead man, and those of them whose dead man may act.
+    dead_men: BTreeSet<HostIx>,
+    armed: BTreeSet<HostIx>,
+    /// Hosts that are to be asked about a job that was begun before.
+    asking: BTreeSet<HostIx>,
     confirmed: bool,
-    draining: bool,
+    stopping: bool,
+    barred: bool,
+    pub(crate) cancelled: bool,
     driven: Option<Timestamp>,
     paused: bool,
     pub(crate) finished: bool,
@@ -69,8 +78,13 @@ impl Ledger {
             stage_of,
             jobs: BTreeMap::new(),
             applied: BTreeSet::new(),
+            dead_men: BTreeSet::new(),
+            armed: BTreeSet::new(),
+            asking: BTreeSet::new(),
             confirmed: false,
-            draining: false,
+            stopping: false,
+            barred: false,
+            cancelled: false,
             driven: None,
             paused: false,
             finished: false,
@@ -103,14 +117,24 @@ impl Ledger {
                 | Event::TailCut { .. }
                 | Event::Decided { .. }
                 | Event::Retried { .. }
+                | Event::Recovering { .. }
+                | Event::Released { .. }
+                | Event::Cancelled { .. }
         );
         self.must(idle_event || !self.paused, 9, || format!("{:?} in a run that was left", record.event));
         self.must(idle_event || !self.finished, 9, || format!("{:?} in a run that is over", record.event));
         match &record.event {
-            Event::Driven { .. } => (self.paused, self.draining, self.driven) = (false, false, Some(at)),
+            Event::Driven { .. } => {
+                (self.paused, self.stopping, self.barred, self.driven) = (false, false, false, Some(at));
+            }
             Event::TailCut { .. } => self.cuts += 1,
             Event::Confirmed { .. } => self.confirmed = true,
-            Event::Draining { .. } => self.draining = true,
+            Event::Draining { .. } | Event::PauseAsked { .. } => self.stopping = true,
+            Event::Barred { .. } => self.barred = true,
+            Event::Cancelled { .. } => self.cancel(),
+            Event::Recovering { hosts, .. } => self.recovering(hosts),
+            Event::Released { host, .. } => self.given_up(*host),
+            Event::Unreached { stage } => self.book(*stage).unreached = true,
             Event::Paused { .. } => self.paused = true,
             Event::Finished => self.over(),
             Event::StepStarted { host, step, job } => {
@@ -119,7 +143,7 @@ impl Ledger {
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
             Event::Retried { hosts } => self.retried(hosts),
             Event::GateOpened { stage, gate, digest } => {
-                let wide = matches!(self.settings.stages[stage.at()].rollback_scope, Scope::Stage | Scope::Run);
+                let wide = self.goes_back_wholly(*stage);
                 let late = self.book(*stage).exceeded && wide && !self.book(*stage).undecided.is_empty();
                 self.must(!late, 7, || format!("{stage:?} failed, and its hosts stay until somebody says so"));
                 let open = self.book(*stage).gate.as_ref().is_some_and(|gate| gate.decided.is_none());
@@ -159,7 +183,7 @@ impl Ledger {
     fn kept(&mut self, stage: StageIx) {
         let gate = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.when);
         let book = &self.stages[stage.at()];
-        let wide = matches!(self.settings.stages[stage.at()].rollback_scope, Scope::Stage | Scope::Run);
+        let wide = self.goes_back_wholly(stage);
         let mut due = book.must_go_back.clone();
         if book.exceeded && wide {
             due.extend(&book.undecided);
@@ -171,24 +195,81 @@ impl Ledger {
         self.book(stage).undecided.clear();
     }
 
+    /// Whether a failure takes back more than the failed hosts, without asking.
+    fn goes_back_wholly(&self, stage: StageIx) -> bool {
+        let rules = &self.settings.stages[stage.at()];
+        matches!(rules.rollback_scope, Scope::Stage | Scope::Run) && rules.on_exceeded == OnExceeded::Rollback
+    }
+
+    /// What nobody has approved goes back.
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        for book in &mut self.stages {
+            let all = book.undecided.clone();
+            book.must_go_back.extend(all);
+        }
+    }
+
+    fn recovering(&mut self, hosts: &[HostIx]) {
+        self.finished = false;
+        for host in hosts {
+            let book = self.book(self.stage_of[host]);
+            (book.end, book.gate) = (None, None);
+            self.asking.insert(*host);
+        }
+    }
+
+    /// Nobody waits for the host any more, and nobody says that it is well.
+    fn given_up(&mut self, host: HostIx) {
+        let book = self.book(self.stage_of[&host]);
+        book.undecided.remove(&host);
+        book.must_go_back.remove(&host);
+        book.busy.remove(&host);
+        book.booting.remove(&host);
+        self.armed.remove(&host);
+    }
+
     fn started(&mut self, host: HostIx, step: Step, job: Option<&str>) {
         let ix = self.stage_of[&host];
         let stage = self.settings.stages[ix.at()].clone();
-        self.must(!self.draining, 6, || format!("{step:?} begins on {host:?} after a signal"));
+        let to_safety = self.armed.contains(&host) && matches!(step, Step::Settle | Step::Confirm);
+        let goes_back = step == Step::Rollback && !self.stopping;
+        self.must(!(self.stopping || self.barred) || to_safety || goes_back, 6, || {
+            format!("{step:?} begins on {host:?} though the run stops")
+        });
+        let forward = matches!(step, Step::Stash | Step::Apply | Step::Reboot) && !self.asking.contains(&host);
+        self.must(!(self.cancelled && forward), 7, || format!("{step:?} begins on {host:?} of a cancelled run"));
         self.must(job.is_some() == step.is_job(), 2, || format!("{step:?} on {host:?} has job {job:?}"));
-        if let Some(job) = job {
-            let first = self.jobs.insert(job.to_owned(), (host, step)).is_none();
-            self.must(first, 3, || format!("job ID {job} is used twice"));
-        }
         self.book(ix).busy.insert(host);
         let busy = self.book(ix).busy.len();
         self.must(busy <= stage.parallel as usize, 6, || format!("{busy} hosts of {ix:?} at once"));
+        if let Some(job) = job {
+            let first = self.jobs.insert(job.to_owned(), (host, step)).is_none();
+            let asked = self.asking.remove(&host);
+            self.must(first || asked, 3, || format!("job ID {job} is used twice"));
+            if !first {
+                return;
+            }
+        }
         let undo_run = matches!(self.settings.kind, RunKind::Rollback { .. });
-        let forward = matches!(step, Step::Stash | Step::Apply | Step::Settle) || (undo_run && step == Step::Rollback);
+        let forward = matches!(step, Step::Stash | Step::Apply | Step::Settle | Step::Reboot)
+            || (undo_run && step == Step::Rollback);
         if forward {
             self.needs_hold(ix, host, step);
         }
+        let exceeded = self.book(ix).exceeded && matches!(step, Step::Apply | Step::Reboot);
+        self.must(!exceeded, 6, || format!("{step:?} begins on {host:?} though too many of {ix:?} failed"));
+        if step == Step::Reboot {
+            self.book(ix).booting.insert(host);
+            let (booting, most) = (self.book(ix).booting.len(), stage.reboot_parallel.of(stage.hosts.len()).max(1));
+            self.must(booting <= most, 6, || format!("{booting} hosts of {ix:?} boot at once"));
+        }
+        if step.arms() && self.dead_men.contains(&host) {
+            self.armed.insert(host);
+        }
         if matches!(step, Step::Stash) {
+            let unreached = self.book(ix).unreached;
+            self.must(!unreached, 6, || format!("{host:?} starts though too many of {ix:?} do not answer"));
             let (failed, most) = (self.book(ix).failed.len(), stage.max_failed.of(stage.hosts.len()));
             self.must(failed <= most, 6, || format!("{host:?} starts though {failed} of {ix:?} failed"));
         }
@@ -250,12 +331,43 @@ impl Ledger {
     fn ended(&mut self, host: HostIx, step: Step, result: &StepResult) {
         let ix = self.stage_of[&host];
         let run = matches!(self.settings.kind, RunKind::Run);
+        if let StepResult::Resolved(found) = result {
+            self.dead_men.remove(&host);
+            self.dead_men.extend(found.dead_man.map(|_| host));
+        }
+        let unarmed = matches!(result, StepResult::RestoredItself { .. })
+            || matches!((step, result), (Step::Confirm | Step::Rollback, StepResult::Done(_)))
+            || matches!((step, result), (Step::Apply, StepResult::Failed { fate: Fate::Unchanged, .. }));
+        if unarmed {
+            self.armed.remove(&host);
+        }
+        let cancelled = self.cancelled;
         let book = self.book(ix);
         book.busy.remove(&host);
+        book.booting.remove(&host);
         match (step, result) {
             (Step::Settle, StepResult::Done(_)) if run => {
                 book.undecided.insert(host);
+                book.failed.remove(&host);
                 book.after_ok = None;
+                if cancelled {
+                    book.must_go_back.insert(host);
+                }
+            }
+            (_, StepResult::RestoredItself { .. }) => {
+                book.failed.insert(host);
+                book.undecided.remove(&host);
+                book.must_go_back.remove(&host);
+            }
+            (Step::Confirm | Step::Reboot, StepResult::Failed { .. }) => {
+                book.failed.insert(host);
+                book.undecided.remove(&host);
+                book.must_go_back.remove(&host);
+            }
+            (Step::Settle, StepResult::Failed { fate: Fate::Lost, .. }) => {
+                book.failed.insert(host);
+                book.undecided.remove(&host);
+                book.must_go_back.remove(&host);
             }
             (Step::Apply, StepResult::Failed { fate: Fate::Changed | Fate::Lost, .. })
             | (Step::Settle, StepResult::Failed { .. }) => {
@@ -275,7 +387,7 @@ impl Ledger {
         book.end = None;
         book.gate = None;
         book.proves = false;
-        if *cause == UndoCause::Rejected || matches!(wide, Scope::Stage | Scope::Run) {
+        if matches!(cause, UndoCause::Rejected | UndoCause::Cancelled) || matches!(wide, Scope::Stage | Scope::Run) {
             let all = book.undecided.clone();
             book.must_go_back.extend(all);
         }
@@ -287,6 +399,7 @@ impl Ledger {
             let book = self.book(self.stage_of[host]);
             book.failed.remove(host);
             (book.end, book.gate, book.before_ok, book.exceeded, book.began) = (None, None, None, false, false);
+            book.unreached = false;
         }
         for book in &mut self.stages {
             if book.end == Some(StageEnd::NeedsUnmet) {

@@ -25,11 +25,13 @@ pub(crate) enum Mutation {
     DeadTooSoon,
     NoEnd,
     NoSeal,
+    NoConfirm,
+    BootAll,
 }
 
 impl Mutation {
     /// Each with the invariant that it breaks, and what it does.
-    pub(crate) const ALL: [(Self, u8, &'static str); 19] = [
+    pub(crate) const ALL: [(Self, u8, &'static str); 21] = [
         (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
         (Self::NoGate, 1, "stages have no gate"),
         (Self::LongValid, 1, "approvals never grow old"),
@@ -39,6 +41,8 @@ impl Mutation {
         (Self::NoClaim, 5, "another run's claim is no obstacle"),
         (Self::TooParallel, 6, "more hosts at a time than the plan says"),
         (Self::Tolerant, 6, "no number of failed hosts is too many"),
+        (Self::BootAll, 6, "all hosts boot at once"),
+        (Self::NoConfirm, 8, "a change is said to be confirmed, and the host was not told"),
         (Self::NarrowScope, 7, "only the failed host goes back"),
         (Self::HideDifferences, 7, "a host that is not exactly back is said to be"),
         (Self::HideProblems, 8, "a step that failed is said to have gone well"),
@@ -59,6 +63,7 @@ impl Mutation {
                 Self::NoGate => stage.approval = None,
                 Self::LongValid => stage.approval.iter_mut().for_each(|a| a.valid = Duration::from_secs(1 << 33)),
                 Self::TooParallel => stage.parallel += 1,
+                Self::BootAll => stage.reboot_parallel = Amount::Count(1000),
                 Self::Tolerant => stage.max_failed = Amount::Count(1000),
                 Self::NarrowScope => stage.rollback_scope = Scope::Host,
                 Self::PatientGate => stage.approval.iter_mut().for_each(|a| a.on_timeout = OnTimeout::Wait),

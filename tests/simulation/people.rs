@@ -63,6 +63,19 @@ impl World {
         Letter { id, wish: Wish::Decide { stage, digest, decision } }
     }
 
+    /// Somebody wants the whole run to stop, or to go back.
+    pub(crate) fn order(&mut self) -> Letter {
+        let id = format!("order-{}", self.acts.len());
+        let by = person(self.rng.pick(&["ann", "bob"]));
+        let wish = if self.rng.chance(500) {
+            Wish::Pause { by }
+        } else {
+            let reason = self.act(Verdict::Rejected, &by.name, None);
+            Wish::Cancel { by, reason }
+        };
+        Letter { id, wish }
+    }
+
     fn next_letter(&mut self) -> Result<Letter, Option<u64>> {
         let now = self.now();
         let first = self.letters.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(ix, (at, _))| (ix, *at));
@@ -81,6 +94,7 @@ impl World {
         let right = match reply {
             Reply::Recorded { stage: told } => stage.as_ref() == Some(told),
             Reply::Refused(_) => stage.is_none(),
+            Reply::Done => false,
         };
         self.must(right, 10, || format!("{id} is told {reply:?}, and the journal says {stage:?}"));
     }

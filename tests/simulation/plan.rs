@@ -9,8 +9,8 @@ use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, Playbook
 use patchctl::core::packages::{OpKind, PackageOp};
 use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::{
-    Amount, Approval, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Restart, RunKind, Scope, Select,
-    Settings, Stage, Unproven, When,
+    Amount, Approval, DeadMan, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Reboot, Restart, RunKind,
+    Scope, Select, Settings, Stage, Unproven, When,
 };
 use patchctl::engine::Playbooks;
 use patchctl::playbook::{Playbook, Rights, StepName, StepScript};
@@ -42,6 +42,7 @@ pub(crate) fn playbooks() -> Playbooks {
         description: "a simulated package manager".into(),
         rights: Rights::Root,
         auto: true,
+        way_in: vec!["libc*".into()],
         library: "".into(),
         steps: StepName::ALL.iter().map(step).collect(),
     };
@@ -108,10 +109,19 @@ fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
         parallel: u32::try_from(rng.range(1, 5)).unwrap_or(1),
         max_failed: amount(rng),
         max_unreachable: amount(rng),
-        on_exceeded: OnExceeded::Rollback,
+        on_exceeded: rng.pick(&[OnExceeded::Rollback, OnExceeded::Rollback, OnExceeded::Ask]),
         rollback_scope: rng.pick(&[Scope::Host, Scope::Wave, Scope::Stage, Scope::Stage, Scope::Run]),
         restart: Restart::Needed,
         restart_exclude: Vec::new(),
+        reboot: rng.pick(&[Reboot::Never, Reboot::Never, Reboot::Needed, Reboot::Always]),
+        reboot_parallel: rng.pick(&[Amount::Count(1), Amount::Count(1), Amount::Percent(50), Amount::Count(2)]),
+        reboot_timeout: Duration::from_secs(600),
+        dead_man: rng.pick(&[
+            DeadMan::Off,
+            DeadMan::Auto,
+            DeadMan::After(Duration::from_secs(20)),
+            DeadMan::After(Duration::from_secs(300)),
+        ]),
         timeout: Duration::from_secs(1800),
         approval: approval(rng),
     }
@@ -178,6 +188,7 @@ pub(crate) fn undo(rollout: &Rollout) -> Option<Settings> {
         stage.max_failed = Amount::Percent(100);
         stage.rollback_scope = Scope::Host;
         stage.max_unreachable = Amount::Percent(100);
+        stage.on_exceeded = OnExceeded::Rollback;
     }
     settings.stages.retain(|stage| !stage.hosts.is_empty());
     settings.stages.reverse();

@@ -155,6 +155,12 @@ fn simulated(name: &str, rng: &mut Rng, faults: Faults) -> Host {
         stashes: std::collections::BTreeMap::new(),
         jobs: std::collections::BTreeMap::new(),
         boot: 0,
+        up_since: 0,
+        dead_man: None,
+        undid: false,
+        epoch: 0,
+        wants_boot: false,
+        changed_in: 0,
         outages,
         stale: false,
         asked: 0,
@@ -188,7 +194,7 @@ impl World {
             self.hosts.extend(at.map(|at| old.swap_remove(at)));
         }
         for host in &mut self.hosts {
-            (host.touched, host.at_start) = (false, host.packages.clone());
+            (host.touched, host.at_start, host.undid) = (false, host.packages.clone(), false);
             host.foreign.clear();
         }
         self.disk = Disk::new(Arc::clone(&given), Arc::clone(&self.settings));
@@ -206,12 +212,18 @@ impl World {
         self.signals.clear();
         if self.chance(faults.signal) {
             let at = now + self.rng.range(1, 300_000);
-            let first = self.rng.pick(&["SIGINT", "SIGTERM"]);
+            let first = self.rng.pick(&["SIGINT", "SIGTERM", "SIGHUP"]);
             self.signals.push((at, first));
             if self.rng.chance(400) {
                 let second = at + self.rng.range(1, 40_000);
                 self.signals.push((second, "SIGINT"));
             }
+        }
+        let rate = faults.people / 12;
+        if self.chance(rate) {
+            let at = now + self.rng.range(1, 400_000);
+            let letter = self.order();
+            self.letters.push((at, letter));
         }
         let writes = self.disk.writes;
         if self.chance(faults.crash) {
@@ -225,7 +237,7 @@ impl World {
         None
     }
 
-    fn options(&mut self, retry: bool) -> Options {
+    fn options(&mut self, first: Option<Input>) -> Options {
         let calm = self.calm;
         let stages = u16::try_from(self.settings.stages.len()).unwrap_or(0);
         let flags: Vec<StageIx> = (0..stages).map(StageIx).filter(|_| !calm && self.rng.chance(80)).collect();
@@ -236,13 +248,38 @@ impl World {
             approve: flags,
             reason: Some("by flag".into()),
             on_gate: if self.rng.chance(100) { OnGate::Reject } else { OnGate::Pause },
-            only: None,
+            first,
             forks: None,
-            retry,
             ask_only: false,
             refresh: true,
             force: false,
         }
+    }
+
+    /// Nobody waits for ever for a host that does not let us in.
+    fn gives_up(&mut self, rollout: &Rollout) -> Option<Input> {
+        let (host, _) = rollout.barred().iter().next()?;
+        let tired = self.rng.chance(if self.calm { 500 } else { 100 });
+        let reason = "it will not let us in again".into();
+        tired.then(|| Input::Release { host: *host, by: person("ops"), reason })
+    }
+
+    /// What somebody wants of the run beside that it goes on.
+    fn wish(&mut self, rollout: &Rollout) -> Input {
+        let all = (0..).map(HostIx).take(rollout.settings().hosts.len());
+        let lost: Vec<HostIx> = all.filter(|host| rollout.host(*host).may_recover()).collect();
+        if !lost.is_empty() && self.rng.chance(700) {
+            if self.rng.chance(100) {
+                let reason = "the machine is gone".into();
+                return Input::Release { host: lost[0], by: person("ops"), reason };
+            }
+            // Now and then too many at once: hosts of one stage at a time can be asked.
+            let first = rollout.stage_of(lost[0]);
+            let all = self.rng.chance(100);
+            let hosts = lost.into_iter().filter(|host| all || rollout.stage_of(*host) == first).collect();
+            return Input::Recover { by: person("ops"), hosts };
+        }
+        Input::Retry { only: None }
     }
 
     /// Time passes with no process there, and other people do things.
@@ -282,8 +319,10 @@ async fn run_to_its_end(shared: &Shared, given: &Arc<Settings>) -> Option<Rollou
             return Some(run.rollout);
         }
         retries += u32::from(again);
-        let run = commands(shared, run);
-        one_session(shared, given, run, again).await;
+        let (run, cancel) = commands(shared, run);
+        let first = cancel.or_else(|| shared.lock().gives_up(&run.rollout));
+        let first = first.or_else(|| again.then(|| shared.lock().wish(&run.rollout)));
+        one_session(shared, given, run, first).await;
         if !shared.lock().wrong.is_empty() {
             return None;
         }
@@ -331,8 +370,9 @@ fn take_up(shared: &Shared, given: &Arc<Settings>) -> Option<Run> {
     Some(run)
 }
 
-/// Letters that found no process: `approve` and `reject` record them themselves.
-fn commands(shared: &Shared, mut run: Run) -> Run {
+/// Letters that found no process: `approve` and `reject` record them themselves, `cancel` drives the run from there.
+fn commands(shared: &Shared, mut run: Run) -> (Run, Option<Input>) {
+    let mut cancel = None;
     let letters: Vec<_> = {
         let mut world = shared.lock();
         let now = world.now();
@@ -341,7 +381,14 @@ fn commands(shared: &Shared, mut run: Run) -> Run {
         due
     };
     for (_, letter) in letters {
-        let Wish::Decide { stage, digest, decision } = letter.wish;
+        let (stage, digest, decision) = match letter.wish {
+            Wish::Decide { stage, digest, decision } => (stage, digest, decision),
+            Wish::Cancel { by, reason } => {
+                cancel = Some(Input::Cancel { by, reason });
+                continue;
+            }
+            _ => continue,
+        };
         let ix = match &stage {
             None => None,
             Some(name) => match run.rollout.settings().stage(name) {
@@ -363,15 +410,16 @@ fn commands(shared: &Shared, mut run: Run) -> Run {
         }
     }
     run.rollout.hand_out_again();
-    run
+    (run, cancel)
 }
 
-async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, retry: bool) {
+async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first: Option<Input>) {
+    let wished = first.is_some();
     let before = report::outcome(&run.rollout, Driven::No);
     let (death, options) = {
         let mut world = shared.lock();
         let death = world.fate();
-        (death, world.options(retry))
+        (death, world.options(first))
     };
     shared.lock().tell(|| format!("--- a process: {options:?} ---"));
     let outside = engine::World {
@@ -399,7 +447,7 @@ async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, retry
             world.counters.crashes += 1;
         }
         Some(Err(_)) if world.gone => world.counters.crashes += 1,
-        Some(Err(EngineError::Refused(why))) if retry => {
+        Some(Err(EngineError::Refused(why))) if wished => {
             world.tell(|| format!("  refused: {why}"));
             let after = world.disk.load(Arc::clone(given), false).map(|(r, ..)| report::outcome(&r, Driven::No));
             let same = after.as_ref() == Ok(&before);

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use patchctl::core::ids::HostIx;
+use patchctl::core::ids::{HostIx, RunId};
 use patchctl::core::problem::{ErrorKind, Problem};
 use patchctl::core::settings::Host as Spec;
-use patchctl::ports::{Answer, ClaimInfo, Failure, Job as Asked, JobEnd, Listener, Output, Script, Transport};
+use patchctl::ports::{
+    Answer, ClaimInfo, DeadMan, Failure, Job as Asked, JobEnd, Listener, Output, Privilege, Released, Script, Transport,
+};
 use tokio::time::sleep;
 
 use crate::host::{Job, Net, Op, Outage, State, Turn, problem};
@@ -19,6 +21,7 @@ const CONNECT: u64 = 15_000;
 /// After so long without a sign of life a connection is taken for cut.
 const SILENCE: u64 = 90_000;
 const FIRST_TRIES: u32 = 3;
+const PATIENT_TRIES: u32 = 5;
 
 /// What asking for a job came to.
 enum Heard {
@@ -91,21 +94,103 @@ impl Shared {
     }
 
     async fn follow(&self, host: HostIx, job: &Asked, until: u64) -> Heard {
-        let refused = self.lock().find_or_begin(host, job);
-        if let Err(problem) = refused {
-            return Heard::Refused(problem);
+        loop {
+            // What is under way for the run on the host ends first.
+            let Some(ends) = self.lock().waits_behind(host, job) else { break };
+            if !self.stay(host, ends.min(until)).await {
+                self.lock().fault("connection cut behind another job");
+                return Heard::Cut;
+            }
+            if ends > until {
+                return Heard::Overdue;
+            }
         }
+        let id = match self.lock().find_or_begin(host, job) {
+            Ok(id) => id,
+            Err(problem) => return Heard::Refused(problem),
+        };
         let (ends, began) = {
             let world = self.lock();
-            let found = &world.hosts[host.at()].jobs[job.id.as_str()];
-            (found.ends, world.now())
+            (world.hosts[host.at()].jobs[&id].ends, world.now())
         };
         let stop = ends.min(until).max(began + 50);
         if !self.stay(host, stop).await {
             self.lock().fault("connection cut during a job");
             return Heard::Cut;
         }
-        self.lock().collect(host, job).map_or(Heard::Overdue, Heard::End)
+        self.lock().collect(host, job, &id).map_or(Heard::Overdue, Heard::End)
+    }
+
+    /// Confirms, or finds that it is too late and follows what the host does by itself.
+    async fn confirm_once(&self, host: HostIx, job: &Asked, until: u64) -> Heard {
+        let run = job.claim.run.as_str().to_owned();
+        {
+            let mut world = self.lock();
+            let now = world.now();
+            world.hosts[host.at()].live_until(now);
+            if world.has(Mutation::NoConfirm) {
+                return Heard::End(JobEnd::Done(Output::default()));
+            }
+            world.confirms(host, &run);
+            if world.undoing_job(host, &run).is_none() {
+                return Heard::End(JobEnd::Done(Output::default()));
+            }
+        }
+        self.follow(host, job, until).await
+    }
+
+    /// Tries until there is an end, or the time or the patience is over.
+    async fn see_through(
+        &self,
+        host: HostIx,
+        job: &Asked,
+        confirm: bool,
+        listener: &dyn Listener,
+    ) -> Result<JobEnd, Failure> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(0);
+        let begun = self.lock().now();
+        let patient = begun + job.patience.map_or(0, millis);
+        let until = (begun + millis(job.script.timeout) + 15_000).max(patient);
+        let (mut may_have_begun, mut tries, mut barred) = (false, 0, 0);
+        loop {
+            let failed = match self.connect(host).await {
+                Err(problem) => problem,
+                Ok(()) => {
+                    let heard = match confirm {
+                        true => self.confirm_once(host, job, until).await,
+                        false => self.follow(host, job, until).await,
+                    };
+                    match heard {
+                        Heard::End(end) => return Ok(end),
+                        Heard::Refused(problem) => return Err(Failure { problem, may_have_begun }),
+                        Heard::Overdue => {
+                            let problem = Problem::new(ErrorKind::Timeout, "it did not end in time");
+                            return Err(Failure { problem, may_have_begun: true });
+                        }
+                        Heard::Cut => {
+                            (may_have_begun, tries, barred) = (true, 0, 0);
+                            Problem::new(ErrorKind::Unreachable, "the connection was cut")
+                        }
+                    }
+                }
+            };
+            tries += 1;
+            barred += u32::from(failed.kind == ErrorKind::Auth);
+            let patience = self.lock().now() < patient;
+            let hopeless =
+                failed.kind == ErrorKind::HostKey || (barred >= if patience { PATIENT_TRIES } else { FIRST_TRIES });
+            let early = !may_have_begun && !patience && (tries >= FIRST_TRIES || failed.kind == ErrorKind::Auth);
+            if hopeless || early {
+                return Err(Failure { problem: failed, may_have_begun });
+            }
+            let wait = 1000 * 2_u64.pow(tries.min(5)).min(30);
+            if self.lock().now() + wait > until {
+                let kind = if may_have_begun { ErrorKind::Lost } else { failed.kind };
+                return Err(Failure { problem: Problem::new(kind, "it did not answer in time"), may_have_begun });
+            }
+            listener.notice("reconnecting");
+            sleep(Duration::from_millis(wait)).await;
+        }
     }
 }
 
@@ -119,32 +204,70 @@ impl World {
         self.must(busy <= stage.parallel as usize, 6, || format!("{busy} hosts of {} at once", stage.name));
     }
 
-    fn find_or_begin(&mut self, host: HostIx, job: &Asked) -> Result<(), Problem> {
+    /// The end of the job behind which this one waits, if it is not known there yet.
+    fn waits_behind(&mut self, host: HostIx, job: &Asked) -> Option<u64> {
+        let now = self.now();
+        let target = &mut self.hosts[host.at()];
+        target.live_until(now);
+        if job.claim.release {
+            // The claim does not go while the host undoes the change by itself.
+            let undoing = target.dead_man.as_ref().and_then(|dead_man| target.jobs.get(&dead_man.id));
+            return undoing.filter(|job| job.is_running()).map(|job| job.ends);
+        }
+        let known = target.jobs.contains_key(job.id.as_str()) || job.ask_only;
+        let beside = target.alive_beside(job.id.as_str()).filter(|(_, job)| job.step != "forget");
+        let undoing = target.dead_man.as_ref().is_some_and(|dead_man| dead_man.acted);
+        beside.filter(|_| !known && !undoing).map(|(_, job)| job.ends)
+    }
+
+    /// The job that is to be followed: the one that is asked for, or that with which the host has undone the change.
+    fn find_or_begin(&mut self, host: HostIx, job: &Asked) -> Result<String, Problem> {
         let now = self.now();
         self.hosts[host.at()].live_until(now);
+        let (run, id) = (job.claim.run.as_str().to_owned(), job.id.as_str().to_owned());
+        let seen = self.hosts[host.at()].epoch;
+        let same = self.hosts[host.at()].claim.as_ref() == Some(&run);
+        self.must(!same || job.claim.epoch >= seen, 5, || format!("{host:?} is asked with an epoch older than {seen}"));
         let again = self.has(Mutation::RunAgain);
-        if let Some(found) = self.hosts[host.at()].jobs.get(job.id.as_str()) {
+        if let Some(found) = self.hosts[host.at()].jobs.get(&id) {
             if found.nonce != job.nonce {
                 return Err(Problem::new(ErrorKind::Refused, "a job folder that is not ours"));
             }
-            self.tell(|| format!("  < {host:?} has {} already", job.id.as_str()));
+            self.tell(|| format!("  < {host:?} has {id} already"));
             if !again {
-                return Ok(());
+                return Ok(id);
             }
         }
-        let run = job.claim.run.as_str().to_owned();
+        if let Some(undoing) =
+            self.undoing_job(host, &run).filter(|_| !matches!(job.dead_man, DeadMan::Spent | DeadMan::Arm(_)))
+        {
+            self.fault("the host has undone the change by itself");
+            return Ok(undoing);
+        }
+        if job.ask_only {
+            self.fault("a job that is asked about never began");
+            return Err(Problem::new(ErrorKind::Refused, "the job never began there"));
+        }
         let claim = self.hosts[host.at()].claim.clone();
         if let Some(other) = claim.filter(|other| *other != run && !job.claim.force && !self.has(Mutation::NoClaim)) {
             self.fault("another run has the host");
             return Err(Problem::new(ErrorKind::Claimed, format!("run {other} has this host")));
         }
+        if matches!(job.dead_man, DeadMan::Disarm) {
+            self.confirms(host, &run);
+        }
         self.begins(host, job);
+        let begun = self.turn_of(host, job, now);
         let target = &mut self.hosts[host.at()];
         target.claim.get_or_insert(run);
-        let begun = self.turn_of(host, job, now);
-        self.tell(|| format!("  < {host:?} begins {}: {:?} until {}", job.id.as_str(), begun.turn, begun.ends));
-        self.hosts[host.at()].jobs.insert(job.id.as_str().to_owned(), begun);
-        Ok(())
+        target.epoch = job.claim.epoch;
+        if let DeadMan::Arm(arm) = &job.dead_man {
+            target.undid = false;
+            target.dead_man = Some(crate::deadman::DeadMan::new(job, arm, begun.ops.clone(), now));
+        }
+        self.tell(|| format!("  < {host:?} begins {id}: {:?} until {}", begun.turn, begun.ends));
+        self.hosts[host.at()].jobs.insert(id.clone(), begun);
+        Ok(id)
     }
 
     fn turn_of(&mut self, host: HostIx, job: &Asked, now: u64) -> Job {
@@ -154,6 +277,7 @@ impl World {
         let takes = match step {
             "apply" | "rollback" => rng.range(3_000, 60_000),
             "stash" => rng.range(1_000, 20_000),
+            "reboot" => rng.range(100, 1_500),
             _ => rng.range(300, 5_000),
         };
         let turn = if !self.calm && rng.chance(self.faults.step) { bad_turn(step, &mut rng) } else { Turn::Well };
@@ -180,19 +304,24 @@ impl World {
             want_installed: job.script.env.get("WANT_INSTALLED").is_some_and(|flag| flag == "1"),
             turn,
             ends,
+            boot: 0,
             state: State::Running,
         }
     }
 
     /// A job's result, if it has one by now.
-    fn collect(&mut self, host: HostIx, job: &Asked) -> Option<JobEnd> {
+    fn collect(&mut self, host: HostIx, job: &Asked, id: &str) -> Option<JobEnd> {
         let now = self.now();
         let (lie, exact) = (self.has(Mutation::DeadTooSoon), self.has(Mutation::HideDifferences));
         let blind = self.has(Mutation::HideProblems);
         let target = &mut self.hosts[host.at()];
         target.live_until(now);
-        let state = target.jobs.get(job.id.as_str())?.state.clone();
-        let boot = format!("boot-{}", target.boot);
+        let state = target.jobs.get(id)?.state.clone();
+        let boot = match (&state, target.jobs.get(id)) {
+            (State::Done { .. }, Some(job)) => crate::host::boot_id(job.boot),
+            _ => target.boot_id(),
+        };
+        let by_itself = id != job.id.as_str() || target.dead_man.as_ref().is_some_and(|dead_man| dead_man.id == id);
         let claim = target.claim.as_ref().map(|run| claim_info(run));
         let output = |records: String, code| Output {
             records: records.into_bytes(),
@@ -205,10 +334,12 @@ impl World {
         match state {
             State::Running if lie => Some(JobEnd::Died { why: "killed".into(), output: output(String::new(), None) }),
             State::Running => None,
+            State::Done { records, code } if by_itself => Some(JobEnd::RestoredItself(output(records, Some(code)))),
+            State::Died { records, .. } if by_itself => Some(JobEnd::RestoredItself(output(records, None))),
             State::Died { records, why } => Some(JobEnd::Died { why: why.into(), output: output(records, None) }),
             State::Done { mut records, code } => {
                 if job.claim.release && code == 0 && target.claim.as_deref() == Some(job.claim.run.as_str()) {
-                    target.claim = None;
+                    (target.claim, target.dead_man) = (None, None);
                     self.released(host, job);
                 }
                 if exact {
@@ -239,7 +370,13 @@ fn well_told(job: &Asked) -> String {
 }
 
 fn claim_info(run: &str) -> ClaimInfo {
-    ClaimInfo { run: run.into(), owner: "somebody".into(), since: "2027-01-01T00:00:00Z".into(), change: String::new() }
+    ClaimInfo {
+        run: run.into(),
+        owner: "somebody".into(),
+        since: "2027-01-01T00:00:00Z".into(),
+        change: String::new(),
+        epoch: 0,
+    }
 }
 
 fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
@@ -257,6 +394,7 @@ fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
             Turn::Garbage,
             Turn::Stale,
         ],
+        "reboot" => &[Turn::NoBoot, Turn::StaysDown, Turn::Before("refused")],
         "settle" => &[Turn::Before("check"), Turn::Before("apply"), Turn::Garbage],
         "rollback" => &[Turn::Before("locked"), Turn::Midway("rollback"), Turn::Inexact, Turn::Garbage],
         _ => &[Turn::Garbage],
@@ -305,37 +443,17 @@ impl Transport for Shared {
 
     async fn job(&self, host: &Spec, job: &Asked, listener: &dyn Listener) -> Result<JobEnd, Failure> {
         let (ix, _busy) = self.enter(host, job.script.name);
-        let until = self.lock().now() + u64::try_from(job.script.timeout.as_millis()).unwrap_or(0) + 15_000;
-        let (mut may_have_begun, mut tries) = (false, 0);
-        loop {
-            let failed = match self.connect(ix).await {
-                Err(problem) => problem,
-                Ok(()) => match self.follow(ix, job, until).await {
-                    Heard::End(end) => return Ok(end),
-                    Heard::Refused(problem) => return Err(Failure { problem, may_have_begun }),
-                    Heard::Overdue => {
-                        let problem = Problem::new(ErrorKind::Timeout, "it did not end in time");
-                        return Err(Failure { problem, may_have_begun: true });
-                    }
-                    Heard::Cut => {
-                        (may_have_begun, tries) = (true, 0);
-                        Problem::new(ErrorKind::Unreachable, "the connection was cut")
-                    }
-                },
-            };
-            tries += 1;
-            let hopeless = failed.kind == ErrorKind::HostKey;
-            if hopeless || (!may_have_begun && (tries >= FIRST_TRIES || failed.kind == ErrorKind::Auth)) {
-                return Err(Failure { problem: failed, may_have_begun });
-            }
-            let wait = 1000 * 2_u64.pow(tries.min(5)).min(30);
-            if self.lock().now() + wait > until {
-                let kind = if may_have_begun { ErrorKind::Lost } else { ErrorKind::Unreachable };
-                return Err(Failure { problem: Problem::new(kind, "it did not answer in time"), may_have_begun });
-            }
-            listener.notice("reconnecting");
-            sleep(Duration::from_millis(wait)).await;
-        }
+        self.see_through(ix, job, false, listener).await
+    }
+
+    async fn confirm(&self, host: &Spec, job: &Asked, listener: &dyn Listener) -> Result<JobEnd, Failure> {
+        let (ix, _busy) = self.enter(host, "confirm");
+        self.see_through(ix, job, true, listener).await
+    }
+
+    /// A command's own: the engine never asks for it.
+    async fn release(&self, _: &Spec, _: &RunId, _: Privilege, _: &dyn Listener) -> Result<Released, Failure> {
+        Ok(Released::NoClaim)
     }
 
     async fn close(&self, _: &Spec) {}
@@ -385,7 +503,7 @@ impl World {
             records: records.into_bytes(),
             log: "gelesen\n".into(),
             code: Some(code),
-            boot_id: Some(format!("boot-{}", target.boot)),
+            boot_id: Some(target.boot_id()),
             claim,
             ..Output::default()
         })

@@ -4,7 +4,7 @@ use patchctl::core::document::{ActionPerformed, ActionState, HostResult, Outcome
 use patchctl::core::evidence::GateQuestion;
 use patchctl::core::ids::HostIx;
 use patchctl::core::rollout::Rollout;
-use patchctl::core::settings::{Pin, RunKind};
+use patchctl::core::settings::{Pin, Reboot, RunKind};
 use patchctl::ports::Job as Asked;
 
 use crate::host::Versions;
@@ -107,6 +107,8 @@ impl World {
         }) && !host.half;
         let undo_run = matches!(rollout.settings().kind, RunKind::Rollback { .. });
         let (drift, running) = (host.drift, result.state_reason == StateReason::Running);
+        let armed = host.dead_man.as_ref().is_some_and(|man| !man.acted && man.run == rollout.settings().run.as_str());
+        let (boots, undid) = (host.boot > host.changed_in, host.undid);
         let says = (result.action_performed, result.action_state);
         let fits = match says {
             _ if running && !rollout.is_finished() => true,
@@ -117,6 +119,8 @@ impl World {
             (Did::Patch, State::Failed | State::Skipped) => !rollout.is_finished(),
             (Did::Rollback, _) | (_, State::Unknown) => true,
         };
+        let well = says == (Did::Patch, State::Success) && !running;
+        let by_itself = result.rollback.as_ref().is_some_and(|back| back.by_itself);
         let packages = host.packages.clone();
         let start = host.at_start.clone();
         let number =
@@ -124,6 +128,21 @@ impl World {
         self.must(fits, number, || {
             format!("{ix:?} is said to be {says:?} ({:?}); it had {start:?} and has {packages:?}", result.state_reason)
         });
+        self.must(!(well && armed), 8, || format!("{ix:?} is said to be well, and its dead man may still act"));
+        self.must(!by_itself || undid, 8, || format!("{ix:?} is said to have restored itself, and has not"));
+        self.must(!(well && undid), 8, || format!("{ix:?} is said to be well, and has restored itself"));
+        let told = boots || result.reboot.needed || !self.hosts[ix.at()].wants_boot;
+        self.must(!well || told, 8, || format!("{ix:?} wants a boot, and nobody says so"));
+        let policy = rollout.settings().stages[rollout.stage_of(ix).at()].reboot;
+        // Past max_failed nobody boots any more: then it is listed.
+        let listed = result.reboot.needed && !result.reboot.done;
+        let booted = match policy {
+            _ if listed => true,
+            Reboot::Never => true,
+            Reboot::Needed => boots || !self.hosts[ix.at()].wants_boot,
+            Reboot::Always => boots,
+        };
+        self.must(!well || booted || undo_run, 8, || format!("{ix:?} is said to be well, and has not booted"));
         let lists = running
             || !host_is_stale(self, ix)
             || !result.services.stale.is_empty()

@@ -1,3 +1,4 @@
+# shellcheck disable=SC2034,SC2154 # it stands behind shared.sh
 # patchctl runs one step on this host. Arguments: the private folder that this file lies in, the key that our lines
 # on standard output carry, the phase (login, root). After `exit` come the parameters, as data: a line `=NAME` begins
 # a part, `|` begins each of its lines.
@@ -6,22 +7,23 @@ LC_ALL=C PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export LC_ALL PATH
 nl='
 '
-tab='	'
-window=1048576 kept=262144 outmax=4194304
+window=1048576 kept=262144 outmax=4194304 idle=0
 
 say() { printf '%s\n' "$*"; }
 fail() { say "fail $*"; exit 0; }
 part() { sed -n "/^=$1\$/,/^=/s/^|//p" "$d/p"; }
 
 load() {
-  op='' priv='' escalate='' mode='' state='' id='' nonce='' run='' owner='' change='' force='' release='' log=0 rec=0
+  op='' priv='' escalate='' mode='' state='' id='' nonce='' run='' owner='' change='' epoch=0 force='' release=''
+  ask='' rule='' arm='' delay='' of='' log=0 rec=0
   part arg >"$1/arg" || fail nospace "$1"
   while IFS= read -r l; do
     v=${l#*=}
     case $l in
     op=*) op=$v ;; priv=*) priv=$v ;; escalate=*) escalate=$v ;; mode=*) mode=$v ;; state=*) state=$v ;;
     id=*) id=$v ;; nonce=*) nonce=$v ;; run=*) run=$v ;; owner=*) owner=$v ;; change=*) change=$v ;;
-    force=*) force=$v ;; release=*) release=$v ;; log=*) log=$v ;; rec=*) rec=$v ;;
+    epoch=*) epoch=$v ;; force=*) force=$v ;; release=*) release=$v ;; ask=*) ask=$v ;; rule=*) rule=$v ;;
+    arm=*) arm=$v ;; delay=*) delay=$v ;; of=*) of=$v ;; log=*) log=$v ;; rec=*) rec=$v ;;
     esac
   done <"$1/arg"
   rm -f "$1/arg"
@@ -76,13 +78,14 @@ work() {
   fi
   boot=-
   if [ -r /proc/sys/kernel/random/boot_id ]; then read -r boot </proc/sys/kernel/random/boot_id; fi
-  if [ "$op" = job ]; then job; else reading; fi
+  case $op in job) job ;; confirm) confirm ;; release) let_go ;; *) reading ;; esac
 }
 
-unpack() { # into the folder $1
+unpack() { # the job whose parts are named $2… into the folder $1
   mkdir "$1/in" "$1/out" || return 1
-  for f in script env run; do part "$f" >"$1/$f" || return 1; done
-  for f in $(sed -n 's/^=in\.//p' "$d/p"); do part "in\.$f" >"$1/in/$f" || return 1; done
+  for f in script env; do part "$2$f" >"$1/$f" || return 1; done
+  part run >"$1/run" || return 1
+  for f in $(sed -n "s/^=$2in\.//p" "$d/p"); do part "$2in\.$f" >"$1/in/$f" || return 1; done
   : >"$1/log" && : >"$1/records" || return 1
   printf '%s\n' "$nonce" >"$1/nonce" && whole "$1"
 }
@@ -90,7 +93,7 @@ unpack() { # into the folder $1
 whole() { [ "$(tail -n 1 "$1/script" 2>/dev/null)" = '# patchctl: end of the step' ] && [ -s "$1/nonce" ]; }
 
 reading() {
-  unpack "$w" || fail nospace "$w"
+  unpack "$w" '' || fail nospace "$w"
   holder
   say "claim $info"
   sh "$w/run" "$w" "$state" "$home" "$by" read >&2 2>&2 3>"$w/records"
@@ -110,22 +113,38 @@ holder() { # whose is it? sets info (the whole line) and by (the run)
   by=${info%%"$tab"*}
 }
 
-note_claim() { # writes our claim as $1
-  printf '%s\t%s\t%s\t%s\t%s\n' "$run" "$owner" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(date +%s)" "$change" >"$1.new" &&
-    { sync "$1.new" 2>/dev/null || sync; } && mv "$1.new" "$1"
+note_claim() { # writes our claim as $1; it is of $2, in seconds $3
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$run" "$owner" "$2" "$3" "$change" "$epoch" >"$1.new" && flush "$1.new" && mv "$1.new" "$1"
+}
+
+new_claim() { note_claim "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(date +%s)"; }
+
+field() { printf '%s\n' "$info" | cut -f "$1"; }
+
+current() { # refuses whom a later process of the same run has overtaken; a later one leaves its mark
+  holder
+  [ "$by" = "$run" ] || return 0
+  e=$(field 6)
+  case $e in '' | *[!0-9]*) e=0 ;; esac
+  [ "$e" -le "$epoch" ] || fail stale "$epoch$tab$info"
+  [ "$e" = "$epoch" ] || note_claim "$state/claim/info" "$(field 3)" "$(field 4)"
 }
 
 take() {
   holder
   if [ -z "$by" ]; then
-    n=$(mktemp -d "$state/.new.XXXXXXXXXX") && note_claim "$n/info" || fail nospace "$state"
+    n=$(mktemp -d "$state/.new.XXXXXXXXXX") && new_claim "$n/info" || fail nospace "$state"
     publish "$n" "$state/claim" || holder
   fi
-  [ -n "$by" ] && [ "$by" != "$run" ] || return 0
+  [ -n "$by" ] || return 0
+  if [ "$by" = "$run" ]; then
+    [ "$(field 6)" = "$epoch" ] || fail nospace "$state/claim"
+    return 0
+  fi
   [ "$force" = 1 ] || fail claimed "$info"
   # The other run's claim stays beneath ours and comes back when ours goes.
   if [ -e "$state/claim/info" ]; then cp "$state/claim/info" "$state/claim/under.$run" || fail nospace "$state"; fi
-  note_claim "$state/claim/info" || fail nospace "$state"
+  new_claim "$state/claim/info" || fail nospace "$state"
 }
 
 give_back() { # what lay beneath our claim comes back in its place
@@ -136,11 +155,15 @@ give_back() { # what lay beneath our claim comes back in its place
     elif [ "$u" != "$state/claim/info" ]; then
       rm -f "$u"
     else
-      n=$(mktemp -d "$state/.old.XXXXXXXXXX") && mv "$state/claim" "$n/claim"
-      rm -rf "$n"
+      drop_claim
     fi
     return 0
   done
+}
+
+drop_claim() { # at once, whatever lies in it
+  n=$(mktemp -d "$state/.old.XXXXXXXXXX") && mv "$state/claim" "$n/claim"
+  rm -rf "$n"
 }
 
 # --- jobs ---
@@ -153,18 +176,18 @@ safe() { # a folder of ours that nobody else can write to; made where it is abse
   [ "$3" = "$uid" ]
 }
 
-publish() { # gives the finished folder $1 the name $2, unless that is taken
-  if [ ! -e "$2" ] && mv "$1" "$2" 2>/dev/null && [ ! -e "$2/${1##*/}" ]; then return 0; fi
-  rm -rf "$1" "$2/${1##*/}"
-  return 1
-}
-
 ours() { [ "$(cat "$j/nonce" 2>/dev/null)" = "$nonce" ] || fail foreign "$j"; }
 
-job() {
+places() {
   (umask 022 && mkdir -p "${state%/*}") 2>/dev/null
   safe "$state" || fail state "$state"
   safe "$state/jobs" || fail state "$state/jobs"
+  dead=$state/deadman/$run
+}
+
+job() {
+  places
+  current
   j=$state/jobs/$id
   if [ -e "$j" ] || [ -L "$j" ]; then
     safe "$j" || fail foreign "$j"
@@ -176,67 +199,71 @@ job() {
     fi
   fi
   if [ ! -e "$j/begun" ]; then
-    take
-    if [ ! -e "$j" ]; then
-      n=$(mktemp -d "$state/jobs/.new.XXXXXXXXXX") && unpack "$n" || { rm -rf "$n"; fail nospace "$state/jobs"; }
-      publish "$n" "$j"
-    fi
+    prepare
+    [ -n "$j" ] || return 0
   fi
   ours
   cd "$j" || fail foreign "$j"
   if [ -e begun ]; then say "state running"; else begin; fi
-  [ ! -e begun/never ] || fail start
   follow
+}
+
+prepare() { # for a job that has not begun; sets j to nothing where what the host does by itself was followed instead
+  [ "$release" = 1 ] || [ "$ask" = 1 ] || alone
+  case $rule in arm | spent) ;; *) heed || return 0 ;; esac
+  if [ "$ask" = 1 ]; then
+    [ ! -d "$j" ] || never "$j"
+    [ -e "$j/begun" ] && [ ! -e "$j/begun/never" ] || fail absent
+    return 0
+  fi
+  take
+  if [ ! -e "$j" ]; then
+    stow || { spare && stow; } || fail nospace "$state/jobs"
+  fi
+  ours
+  case $rule in
+  arm) arm || return 0 ;;
+  disarm) disarm || return 0 ;;
+  spent) [ "$release" != 1 ] || stand_down ;;
+  esac
+}
+
+stow() { # the job into its folder
+  n=$(mktemp -d "$state/jobs/.new.XXXXXXXXXX") && unpack "$n" '' || { rm -rf "$n"; return 1; }
+  publish "$n" "$j"
+  [ -e "$j" ]
+}
+
+alone() { # what this run has at work here ends first: nothing goes back beside a change that may be alive
+  there
+  told=''
+  while busy; do
+    [ -n "$told" ] || say "state beside" || exit 98
+    told=1 idle=$((idle + 1))
+    pause
+  done
+  idle=0
 }
 
 begin() {
   say "state started"
-  if [ "$uid" = 0 ] && [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1 &&
-    systemd-run --quiet --collect --no-block --unit="patchctl-$id" -p KillMode=process -p SendSIGKILL=no \
-      sh "$j/run" "$j" "$state" "$home" "$run" job >"$w/start" 2>&1; then
-    :
-  else
-    # `begun` makes a second start harmless.
-    setsid sh "$j/run" "$j" "$state" "$home" "$run" job </dev/null >/dev/null 2>&1 &
-  fi
-  n=0
+  case $rule in arm) how=armed ;; heed) how=heed ;; *) how=job ;; esac
+  launch "$j" "$how" "$w/start"
+  i=0
   while [ ! -e begun ]; do
-    n=$((n + 1))
-    [ "$n" -le 600 ] || give_up
+    i=$((i + 1))
+    [ "$i" -le 600 ] || give_up
     sleep 0.05 2>/dev/null || sleep 1
   done
 }
 
 give_up() { # nobody began: from now on nobody can
-  mkdir "$w/never" && : >"$w/never/never" && mv "$w/never" "$j/.never.$$" && publish "$j/.never.$$" begun
+  never "$j"
   if [ -e begun/never ]; then fail start "$(tail -n 1 "$w/start" 2>/dev/null)"; fi
   [ -e begun ] || fail unsure "$(tail -n 1 "$w/start" 2>/dev/null)"
 }
 
-process() { # of which the stat line is in the file $1: sets its state, session and start
-  s=''
-  { read -r s <"$1"; } 2>/dev/null
-  set -- ${s##*)}
-  pstate=${1:-Z} psession=${4:-} pstart=${20:-}
-}
-
-alive() { # may anything of the job still run? sets why, where not
-  pid=0 start='' session='' then=''
-  read -r pid start session then <begun/pid
-  [ "$then" = "$boot" ] || { why=rebooted; return 1; }
-  process "/proc/$pid/stat"
-  [ "$pstate" = Z ] || [ "$pstart" != "$start" ] || return 0
-  for p in /proc/[0-9]*/stat; do
-    process "$p"
-    if [ "$psession" = "$session" ] && [ "$pstate" != Z ]; then
-      [ -n "$orphaned" ] || say "state orphaned" || exit 98
-      orphaned=1
-      return 0
-    fi
-  done
-  why=killed
-  return 1
-}
+# --- what a job gives ---
 
 send() { # file $1, as stream $2, from offset $3: what it holds now; sets at
   at=$3
@@ -249,26 +276,59 @@ send() { # file $1, as stream $2, from offset $3: what it holds now; sets at
   at=$((at + size))
 }
 
-follow() {
-  over='' why='' orphaned='' idle=0
+stream() { # what is new of log and records
+  was=$log.$rec
+  send log l "$log"; log=$at
+  send records r "$rec"; rec=$at
+  if [ "$was" != "$log.$rec" ]; then idle=0; else idle=$((idle + 1)); fi
+}
+
+follow() { # the job whose folder this is
+  over='' why='' told='' idle=0
   while :; do
-    if [ -e rc ]; then over=done; elif alive; then :; elif [ -e rc ]; then over=done; else over=died; fi
-    was=$log.$rec
-    send log l "$log"; log=$at
-    send records r "$rec"; rec=$at
+    if [ -e rc ]; then
+      over=done
+    elif [ -e begun/never ]; then
+      over=never
+    elif living .; then
+      [ -z "$left" ] || [ -n "$told" ] || say "state orphaned" || exit 98
+      told=$left
+    elif [ -e rc ]; then
+      over=done
+    elif [ -e begun/never ]; then
+      over=never
+    else
+      over=died
+    fi
+    stream
     [ -z "$over" ] || break
-    if [ "$was" != "$log.$rec" ]; then idle=0; else idle=$((idle + 1)); fi
     pause
   done
-  if [ "$over" = died ]; then
-    holder
-    say "claim $info"
-    say "died $why $boot"
-    return
-  fi
+  case $over in
+  done) finish ;;
+  died) dead_end ;;
+  # It saw that the host goes back, or that its dead man was gone, and did nothing.
+  never)
+    case $rule in heed | disarm) heed || return 0 ;; esac
+    [ "$ask" != 1 ] || fail absent
+    fail start
+    ;;
+  esac
+}
+
+dead_end() {
+  holder
+  say "claim $info"
+  say "died $why $boot"
+}
+
+finish() {
   read -r code ended <rc
   files
-  [ "$release" = 1 ] && [ "$code" = 0 ] && give_back
+  if [ "$release" = 1 ] && [ "$code" = 0 ]; then
+    ! there || bury
+    give_back
+  fi
   holder
   say "claim $info"
   say "end $code $ended"

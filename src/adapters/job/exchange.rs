@@ -17,7 +17,7 @@ pub(crate) enum End {
     /// The step ran to its end.
     Done { code: i32, boot: String },
     /// The job is dead and left no result.
-    Died { why: String },
+    Died { why: String, boot: String },
     /// The driver would not go on.
     Refused { word: String, about: String },
     /// sudo ended before the driver had root's rights.
@@ -51,6 +51,7 @@ pub(crate) struct Exchange<'a> {
 #[derive(Default)]
 struct Noticed {
     orphaned: bool,
+    beside: bool,
     files_cut: bool,
 }
 
@@ -87,6 +88,15 @@ impl<'a> Exchange<'a> {
                     *end = Some(End::Refused { word: word.to_owned(), about: about.to_owned() });
                 }
                 Frame::Claim(fields) => gathered.claim(fields),
+                Frame::Of(_) if !kind.is_job => {
+                    return Err(Broken::Order("another job's frames for a step that only reads"));
+                }
+                Frame::Of(job) => {
+                    if !gathered.is_its_own() {
+                        listener.notice("nobody confirmed the change in time, so the host undoes it by itself");
+                    }
+                    gathered.source(job);
+                }
                 Frame::State(word) => noticed.state(word, *listener),
                 Frame::Log(..) if !kind.is_job => {
                     return Err(Broken::Order("a job's frames for a step that only reads"));
@@ -100,7 +110,7 @@ impl<'a> Exchange<'a> {
                 Frame::FilesCut => noticed.files_cut(*listener),
                 Frame::Beat => {}
                 Frame::End(code, boot) => *end = Some(End::Done { code, boot: boot.to_owned() }),
-                Frame::Died(why, _) => *end = Some(End::Died { why: why.to_owned() }),
+                Frame::Died(why, boot) => *end = Some(End::Died { why: why.to_owned(), boot: boot.to_owned() }),
             }
             Ok(())
         })?;
@@ -181,8 +191,15 @@ impl<'a> Exchange<'a> {
 
 impl Noticed {
     fn state(&mut self, word: &str, listener: &dyn Listener) {
-        if word == "orphaned" && !std::mem::replace(&mut self.orphaned, true) {
-            listener.notice("what ran the step was killed, but something that it started still runs; waiting for that");
+        match word {
+            "orphaned" if !std::mem::replace(&mut self.orphaned, true) => {
+                listener
+                    .notice("what ran the step was killed, but something that it started still runs; waiting for that");
+            }
+            "beside" if !std::mem::replace(&mut self.beside, true) => {
+                listener.notice("an earlier job of this run is still at work there; waiting for its end");
+            }
+            _ => {}
         }
     }
 

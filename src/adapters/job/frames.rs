@@ -50,6 +50,8 @@ pub(crate) enum Frame<'a> {
     Fail(&'a str, &'a str),
     /// Whose claim the host carries: fields separated by tabs, or nothing.
     Claim(&'a str),
+    /// What follows is of the job with this ID, by which the host goes back by itself.
+    Of(&'a str),
     /// How the job stands.
     State(&'a str),
     /// Bytes of the log, from this offset of it.
@@ -178,6 +180,7 @@ impl Frames {
             "sudo" => Frame::Sudo(first.parse().map_err(|_| bad())?),
             "fail" => Frame::Fail(first, second),
             "claim" => Frame::Claim(rest),
+            "of" if is_name(first) && rest == first => Frame::Of(first),
             "state" => Frame::State(first),
             "beat" => Frame::Beat,
             "much" => Frame::FilesCut,
@@ -197,11 +200,16 @@ impl Frames {
     }
 }
 
+/// Whether it names a file or a job: nothing that could lead elsewhere.
+fn is_name(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    !text.is_empty() && !text.starts_with('.') && text.bytes().all(fits)
+}
+
 /// `d l OFFSET LENGTH`, `d r OFFSET LENGTH`, `f LENGTH NAME`.
 fn count(word: &str, first: &str, second: &str) -> Option<(Counted, u64)> {
     let (what, length) = if word == "f" {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if second.is_empty() || second.starts_with('.') || !second.bytes().all(fits) {
+        if !is_name(second) {
             return None;
         }
         (Counted::File(second.to_owned()), first)
@@ -272,6 +280,8 @@ mod tests {
             "hello\n",
             "uid x\n",
             "uid -1\n",
+            "of ../x\n",
+            "of a b\n",
             "d x 0 1\n",
             "d l 0 99999999999\n",
             "d l -1 1\n",

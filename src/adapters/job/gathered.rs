@@ -35,12 +35,26 @@ pub(crate) struct Gathered {
     claim: Option<ClaimInfo>,
     log_lines: Lines,
     record_lines: Lines,
+    /// The job that this is of, where it is not the one that was asked for: the host's own.
+    of: Option<String>,
 }
 
 impl Gathered {
     /// How much there is: a new connection goes on from here.
     pub(crate) fn have(&self) -> Have {
-        Have { log: self.log_seen, records: self.records.len() as u64 }
+        Have { log: self.log_seen, records: self.records.len() as u64, of: self.of.clone() }
+    }
+
+    /// What comes now is of this job, by which the host goes back by itself.
+    pub(super) fn source(&mut self, job: &str) {
+        if self.of.as_deref() != Some(job) {
+            *self = Self { of: Some(job.to_owned()), ..Self::default() };
+        }
+    }
+
+    /// Whether this is what the host did by itself.
+    pub(crate) fn is_its_own(&self) -> bool {
+        self.of.is_some()
     }
 
     /// More of the log, from wherever it stands.
@@ -122,15 +136,16 @@ impl Gathered {
     }
 }
 
-/// Run, owner, time, seconds, change. What is no run's ID is not taken for one: it would stand in commands that we
-/// advise.
+/// Run, owner, time, seconds, change, epoch. What is no run's ID is not taken for one: it would stand in commands that
+/// we advise.
 pub(super) fn claim_info(fields: &str) -> Option<ClaimInfo> {
     let mut fields = fields.split('\t').map(|field| field.chars().take(FIELD_MAX).collect::<String>());
     let run = fields.next().filter(|run| !run.is_empty())?;
     let run = RunId::new(run).map_or_else(|_| "unreadable".to_owned(), |run| run.as_str().to_owned());
     let mut next = || fields.next().unwrap_or_default();
     let (owner, since, _seconds, change) = (next(), next(), next(), next());
-    Some(ClaimInfo { run, owner, since, change })
+    let epoch = next().parse().unwrap_or_default();
+    Some(ClaimInfo { run, owner, since, change, epoch })
 }
 
 /// Splits bytes into lines for a listener.

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{DRIVER, RUN};
+use super::{DRIVER, RUN, WATCH};
+use crate::core::ids::RunId;
 use crate::core::settings::Escalate;
-use crate::ports::{Job, Privilege, Script};
+use crate::ports::{DeadMan, Job, Privilege, Script};
 
 /// The last line of a script on the host: without it the script is not whole.
 const LAST_LINE: &str = "# patchctl: end of the step";
@@ -67,17 +68,32 @@ pub(crate) struct Request<'a> {
     pub(crate) becoming: Becoming,
     /// Where the state folder is instead of its usual place.
     pub(crate) state_dir: Option<&'a Path>,
-    /// For a job: which, and what of its output we have.
-    pub(crate) job: Option<(&'a Job, Have)>,
+    /// What it is about.
+    pub(crate) errand: Errand<'a>,
+}
+
+/// What an exchange is about.
+#[derive(Clone)]
+pub(crate) enum Errand<'a> {
+    /// A step that only reads.
+    Read,
+    /// A job, and what of its output we have.
+    Job(&'a Job, Have),
+    /// The dead man of this job's run is told that the change is well; what of the host's own job we have.
+    Confirm(&'a Job, Have),
+    /// The host is given up: this run's claim goes.
+    Release(&'a RunId),
 }
 
 /// How much of a job's output has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Have {
     /// Bytes of the log.
     pub(crate) log: u64,
     /// Bytes of the records.
     pub(crate) records: u64,
+    /// Of the job by which the host goes back by itself, and not of the one that is asked for.
+    pub(crate) of: Option<String>,
 }
 
 /// What the other side of an exchange may do.
@@ -93,7 +109,7 @@ impl Request<'_> {
     /// What the host may do in this exchange.
     pub(crate) fn kind(&self) -> Kind {
         let may_ask = self.script.privilege == Privilege::Root && self.escalate == Escalate::Sudo;
-        Kind { is_job: self.job.is_some(), may_ask }
+        Kind { is_job: !matches!(self.errand, Errand::Read), may_ask }
     }
 
     /// The bytes for standard input, under this key.
@@ -104,17 +120,13 @@ impl Request<'_> {
         let mut text = String::with_capacity(DRIVER.len() + self.script.text.len() + 4096);
         text.push_str(DRIVER);
         part(&mut text, "arg", &self.arguments()?);
-        part(&mut text, "run", RUN);
-        part(&mut text, "env", &self.environment()?);
-        check_nul("the script", &self.script.text)?;
-        part(&mut text, "script", &self.script.text);
-        let _ = writeln!(text, "|{LAST_LINE}");
-        for (name, content) in &self.script.files {
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
-                return Err(BadScript::FileName(name.clone()));
-            }
-            check_nul(name, content)?;
-            part(&mut text, &format!("in.{name}"), content);
+        if matches!(self.errand, Errand::Read | Errand::Job(..)) {
+            part(&mut text, "run", RUN);
+            script_parts(&mut text, "", self.script)?;
+        }
+        if let Errand::Job(Job { dead_man: DeadMan::Arm(arm), .. }, _) = &self.errand {
+            part(&mut text, "watch", WATCH);
+            script_parts(&mut text, "back.", &arm.script)?;
         }
         // A line of its own ends the last part.
         text.push_str("=end\n");
@@ -141,9 +153,17 @@ impl Request<'_> {
             let dir = dir.ok_or_else(|| BadScript::StateDir(format!("{:?}", self.state_dir)))?;
             let _ = writeln!(text, "state={dir}");
         }
-        let Some((job, have)) = &self.job else {
-            text.push_str("op=read\n");
-            return Ok(text);
+        let (op, job, have) = match &self.errand {
+            Errand::Read => {
+                text.push_str("op=read\n");
+                return Ok(text);
+            }
+            Errand::Release(run) => {
+                let _ = writeln!(text, "op=release\nrun={run}");
+                return Ok(text);
+            }
+            Errand::Job(job, have) => ("job", job, have),
+            Errand::Confirm(job, have) => ("confirm", job, have),
         };
         for (what, value) in [("the job's nonce", &job.nonce), ("the claim's owner", &job.claim.owner)] {
             if value.is_empty() || !plain(value) {
@@ -151,28 +171,57 @@ impl Request<'_> {
             }
         }
         let claim = &job.claim;
-        let _ = writeln!(text, "op=job\nid={}\nnonce={}\nrun={}", job.id, job.nonce, claim.run);
-        let _ = writeln!(text, "owner={}\nchange={}", claim.owner, claim.change);
+        let _ = writeln!(text, "op={op}\nid={}\nnonce={}\nrun={}", job.id, job.nonce, claim.run);
+        let _ = writeln!(text, "owner={}\nchange={}\nepoch={}", claim.owner, claim.change, claim.epoch);
         let _ = writeln!(text, "force={}\nrelease={}", u8::from(claim.force), u8::from(claim.release));
-        let _ = writeln!(text, "log={}\nrec={}", have.log, have.records);
-        Ok(text)
-    }
-
-    fn environment(&self) -> Result<String, BadScript> {
-        let mut text = String::new();
-        for (name, value) in &self.script.env {
-            let fits = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-            let begins = name.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
-            if !begins || !name.bytes().all(fits) || RESERVED.contains(&name.as_str()) || name.starts_with("LD_") {
-                return Err(BadScript::VariableName(name.clone()));
-            }
-            if value.contains(['\n', '\0']) {
-                return Err(BadScript::VariableValue(name.clone()));
-            }
-            let _ = writeln!(text, "{name}={value}");
+        let _ = writeln!(text, "ask={}\nlog={}\nrec={}", u8::from(job.ask_only), have.log, have.records);
+        if let Some(of) = &have.of {
+            let _ = writeln!(text, "of={of}");
         }
+        text.push_str(&rule(&job.dead_man));
         Ok(text)
     }
+}
+
+fn rule(dead_man: &DeadMan) -> String {
+    match dead_man {
+        DeadMan::Arm(arm) => format!("rule=arm\narm={}\ndelay={}\n", arm.id, arm.wait.as_secs().max(1)),
+        DeadMan::Heed => "rule=heed\n".to_owned(),
+        DeadMan::Disarm => "rule=disarm\n".to_owned(),
+        DeadMan::Spent => "rule=spent\n".to_owned(),
+    }
+}
+
+/// What a job's folder is made of, each part's name beginning with `prefix`.
+fn script_parts(text: &mut String, prefix: &str, script: &Script) -> Result<(), BadScript> {
+    part(text, &format!("{prefix}env"), &environment(script)?);
+    check_nul("the script", &script.text)?;
+    part(text, &format!("{prefix}script"), &script.text);
+    let _ = writeln!(text, "|{LAST_LINE}");
+    for (name, content) in &script.files {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+            return Err(BadScript::FileName(name.clone()));
+        }
+        check_nul(name, content)?;
+        part(text, &format!("{prefix}in.{name}"), content);
+    }
+    Ok(())
+}
+
+fn environment(script: &Script) -> Result<String, BadScript> {
+    let mut text = String::new();
+    for (name, value) in &script.env {
+        let fits = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        let begins = name.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
+        if !begins || !name.bytes().all(fits) || RESERVED.contains(&name.as_str()) || name.starts_with("LD_") {
+            return Err(BadScript::VariableName(name.clone()));
+        }
+        if value.contains(['\n', '\0']) {
+            return Err(BadScript::VariableValue(name.clone()));
+        }
+        let _ = writeln!(text, "{name}={value}");
+    }
+    Ok(text)
 }
 
 /// Whether the text is one field of one line.

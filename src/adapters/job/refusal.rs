@@ -22,6 +22,12 @@ fn refused(word: &str, about: &str, host: &Host) -> (Problem, bool) {
     let path = plain_path(about);
     let problem = match word {
         "claimed" => claimed(about, host),
+        "busy" => new(ErrorKind::Refused, format!("job {about} of the run may still be at work there: its claim stays"))
+            .hint("wait until it has ended, and release the host again"),
+        "stale" => stale(about, host),
+        "absent" => new(ErrorKind::Refused, "the job never began there".to_owned()),
+        "arm" => new(ErrorKind::Internal, format!("the host could not be made to undo the change by itself: {}", or_nothing(about)))
+            .hint("nothing ran; look at the host, or set `dead_man = \"off\"`"),
         "noroot" => new(ErrorKind::Become, format!("{} is not root there, and nothing says how to become it", user(host)))
             .hint("set `become = \"sudo\"` for the host in the inventory, or log in as root"),
         "nosudo" => new(ErrorKind::Become, "sudo is not installed there".to_owned())
@@ -47,7 +53,7 @@ fn claimed(info: &str, host: &Host) -> Problem {
     };
     if claim.run == "unreadable" {
         return Problem::new(ErrorKind::Claimed, "the host carries a claim that cannot be read").hint(format!(
-            "look at `claim` in patchctl's folder there; `patchctl release RUN -l {}` clears it",
+            "look at `claim` in patchctl's folder there; `patchctl release RUN -l {} --reason TEXT` clears it, whatever RUN",
             host.name
         ));
     }
@@ -56,7 +62,22 @@ fn claimed(info: &str, host: &Host) -> Problem {
     let run = &claim.run;
     Problem::new(ErrorKind::Claimed, message).hint(format!(
         "`patchctl status {run}` shows it and `patchctl approve {run}` or `reject {run}` decides it; if it will never \
-         be decided: `patchctl release {run} -l {} --reason …`",
+         be decided, or its records are lost: `patchctl release {run} -l {} --reason TEXT`",
+        host.name
+    ))
+}
+
+/// A process that knows less of the run than the host: ours, then everything as in a claim.
+fn stale(about: &str, host: &Host) -> Problem {
+    let (ours, info) = about.split_once('\t').unwrap_or((about, ""));
+    let (run, seen) = claim_info(info).map_or((String::new(), 0), |claim| (claim.run, claim.epoch));
+    let message = format!(
+        "a later process of this run has this host: this one knows of {ours} times that it was taken up, the host has \
+         seen {seen}"
+    );
+    Problem::new(ErrorKind::Claimed, message).hint(format!(
+        "this state folder is older than what the host has seen (a restored backup?): go on from the newer one, or \
+         `patchctl release {run} -l {} --reason …`",
         host.name
     ))
 }

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use super::COMMAND;
 use super::exchange::{End, Exchange};
 use super::gathered::Gathered;
-use super::payload::{BadScript, Becoming, Have, Request};
+use super::payload::{BadScript, Becoming, Errand, Have, Request};
 use crate::core::ids::{ChangeId, JobId, RunId};
 use crate::core::settings::Escalate;
-use crate::ports::{Claim, Job, Listener, Output, Privilege, Script};
+use crate::ports::{Claim, DeadMan, Job, Listener, Output, Privilege, Script};
 
-struct Deaf;
+pub(super) struct Deaf;
 
 impl Listener for Deaf {
     fn line(&self, _: &str) {}
@@ -24,13 +24,13 @@ impl Listener for Deaf {
 }
 
 /// A host: a home folder and a shell.
-struct Place {
+pub(super) struct Place {
     dir: tempfile::TempDir,
     path: String,
 }
 
 /// One place with dash, one with BusyBox, as far as they are here.
-fn places() -> Vec<Place> {
+pub(super) fn places() -> Vec<Place> {
     let mut all = Vec::new();
     for shell in ["dash", "busybox"] {
         let program =
@@ -43,7 +43,7 @@ fn places() -> Vec<Place> {
         let names: &[&str] = if shell == "busybox" {
             &[
                 "sh", "mktemp", "sed", "head", "tail", "wc", "mv", "mkdir", "rm", "cp", "ls", "cat", "sleep", "setsid",
-                "date", "sync", "id",
+                "date", "sync", "id", "ln", "cut", "touch",
             ]
         } else {
             &["sh"]
@@ -59,11 +59,11 @@ fn places() -> Vec<Place> {
 }
 
 impl Place {
-    fn state(&self) -> PathBuf {
+    pub(super) fn state(&self) -> PathBuf {
         self.dir.path().join(".local/state/patchctl")
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", COMMAND]).env_clear().env("PATH", &self.path).env("HOME", self.dir.path());
         command.env("TMPDIR", self.dir.path().join("tmp"));
@@ -71,7 +71,7 @@ impl Place {
         command
     }
 
-    fn run(&self, script: &Script, job: Option<&Job>) -> (Option<End>, Output) {
+    pub(super) fn run(&self, script: &Script, job: Option<&Job>) -> (Option<End>, Output) {
         let mut gathered = Gathered::default();
         let end = self.go_on(script, job, &mut gathered);
         let code = match &end {
@@ -88,7 +88,7 @@ impl Place {
             escalate: Escalate::None,
             becoming: Becoming::Probe,
             state_dir: None,
-            job: job.map(|j| (j, have)),
+            errand: job.map_or(Errand::Read, |job| Errand::Job(job, have)),
         };
         let mut child = self.command().spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -115,7 +115,7 @@ impl Place {
         exchange.end().cloned()
     }
 
-    fn leftovers(&self) -> Vec<String> {
+    pub(super) fn leftovers(&self) -> Vec<String> {
         let names = |dir: PathBuf| {
             std::fs::read_dir(dir).into_iter().flatten().map(|e| e.unwrap().file_name().into_string().unwrap())
         };
@@ -126,7 +126,7 @@ impl Place {
     }
 }
 
-fn script(text: &str) -> Script {
+pub(super) fn script(text: &str) -> Script {
     Script {
         name: "test",
         text: Arc::from(text),
@@ -137,7 +137,7 @@ fn script(text: &str) -> Script {
     }
 }
 
-fn job(id: &str, run: char, text: &str) -> Job {
+pub(super) fn job(id: &str, run: char, text: &str) -> Job {
     Job {
         id: JobId::new(id).unwrap(),
         nonce: "0123456789abcdef".to_owned(),
@@ -145,17 +145,33 @@ fn job(id: &str, run: char, text: &str) -> Job {
             run: RunId::new(format!("01JD0000000000000000000{run}{run}{run}")).unwrap(),
             owner: "me@here".to_owned(),
             change: ChangeId::new("CHG1").unwrap(),
+            epoch: 1,
             force: false,
             release: false,
         },
+        patience: None,
+        ask_only: false,
+        dead_man: DeadMan::Heed,
         script: script(text),
     }
 }
 
-fn done(end: Option<&End>) -> i32 {
+pub(super) fn done(end: Option<&End>) -> i32 {
     match end {
         Some(End::Done { code, .. }) => *code,
         other => panic!("not done: {other:?}"),
+    }
+}
+
+/// Why it died; the boot that the host is in now comes with it.
+fn died(end: Option<&End>) -> &str {
+    match end {
+        Some(End::Died { why, boot }) => {
+            let now = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or("-".to_owned());
+            assert_eq!(boot, now.trim());
+            why
+        }
+        other => panic!("not dead: {other:?}"),
     }
 }
 
@@ -237,7 +253,7 @@ fn the_log_is_followed_and_goes_on_from_where_it_stood() {
             escalate: Escalate::None,
             becoming: Becoming::Probe,
             state_dir: None,
-            job: Some((&job, Have::default())),
+            errand: Errand::Job(&job, Have::default()),
         };
         child.stdin.take().unwrap().write_all(&request.bytes("KEY").unwrap()).unwrap();
         let mut gathered = Gathered::default();
@@ -273,7 +289,7 @@ fn a_killed_job_is_dead_and_never_starts_again() {
             wait_for(&place.state().join("runner"));
             kill(-pid);
             let (end, _) = follower.join().unwrap();
-            assert_eq!(end, Some(End::Died { why: "killed".to_owned() }));
+            assert_eq!(died(end.as_ref()), "killed");
         });
         assert!(matches!(place.run(&job.script, Some(&job)).0, Some(End::Died { .. })));
         assert_eq!(std::fs::read_to_string(place.state().join("count")).unwrap(), "x\n");
@@ -291,7 +307,7 @@ fn while_something_of_a_job_still_runs_it_is_not_dead() {
             std::thread::sleep(Duration::from_millis(300));
             kill(pid);
             let (end, _) = follower.join().unwrap();
-            assert_eq!(end, Some(End::Died { why: "killed".to_owned() }));
+            assert_eq!(died(end.as_ref()), "killed");
             assert!(place.state().join("late").exists(), "called dead while its script still ran");
         });
     }
@@ -306,7 +322,7 @@ fn after_a_reboot_a_job_without_result_is_dead() {
         std::fs::remove_file(folder.join("rc")).unwrap();
         std::fs::write(folder.join("begun/pid"), "1 1 1 another-boot\n").unwrap();
         let (end, output) = place.run(&job.script, Some(&job));
-        assert_eq!(end, Some(End::Died { why: "rebooted".to_owned() }));
+        assert_eq!(died(end.as_ref()), "rebooted");
         assert_eq!(output.log, b"once\n");
     }
 }
@@ -320,7 +336,7 @@ fn another_runs_claim_is_respected_forced_and_given_back() {
         let Some(End::Refused { word, about }) = end else { panic!("{end:?}") };
         assert_eq!(word, "claimed");
         assert!(about.starts_with("01JD0000000000000000000AAA\tme@here\t20"), "{about}");
-        assert!(about.ends_with("\tCHG1"), "{about}");
+        assert!(about.ends_with("\tCHG1\t1"), "{about}");
         assert!(!place.state().join("jobs/B-h-apply-1").exists() && !place.state().join("b").exists());
 
         let reading = place.run(&script("echo \"$CLAIMED_BY\" >&3"), None).1;
@@ -382,7 +398,7 @@ fn a_payload_that_is_cut_runs_nothing() {
             escalate: Escalate::None,
             becoming: Becoming::Probe,
             state_dir: None,
-            job: Some((&job, Have::default())),
+            errand: Errand::Job(&job, Have::default()),
         };
         let bytes = request.bytes("KEY").unwrap();
         for cut in [3, 20, bytes.len() / 2, bytes.len() - 1] {
@@ -413,8 +429,13 @@ fn what_cannot_be_sent_is_refused_before() {
     let refused = |change: &dyn Fn(&mut Script)| {
         let mut step = script("true");
         change(&mut step);
-        let request =
-            Request { script: &step, escalate: Escalate::None, becoming: Becoming::Probe, state_dir: None, job: None };
+        let request = Request {
+            script: &step,
+            escalate: Escalate::None,
+            becoming: Becoming::Probe,
+            state_dir: None,
+            errand: Errand::Read,
+        };
         request.bytes("KEY").unwrap_err()
     };
     for name in ["", "a", "A-B", "PATH", "IN", "LD_PRELOAD", "A B", "1A", "A=B", "Ä"] {
@@ -435,12 +456,12 @@ fn what_cannot_be_sent_is_refused_before() {
         escalate: Escalate::None,
         becoming: Becoming::Probe,
         state_dir: Some(Path::new("relative")),
-        job: None,
+        errand: Errand::Read,
     };
     assert!(matches!(request.bytes("KEY"), Err(BadScript::StateDir(_))));
 }
 
-fn wait_for(path: &Path) -> String {
+pub(super) fn wait_for(path: &Path) -> String {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         match std::fs::read_to_string(path) {
@@ -452,6 +473,6 @@ fn wait_for(path: &Path) -> String {
 }
 
 /// Kills a process, or with a negative number its group.
-fn kill(pid: i32) {
+pub(super) fn kill(pid: i32) {
     assert!(Command::new("/bin/kill").args(["-KILL", "--", &pid.to_string()]).status().unwrap().success());
 }

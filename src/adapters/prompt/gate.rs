@@ -24,12 +24,7 @@ impl TerminalApprover {
     }
 
     async fn confirmed(&self, about: String, question: String) -> Confirmation {
-        let talk = move |terminal: &Terminal| {
-            terminal.show(&format!("\n{about}"))?;
-            terminal.show("")?;
-            terminal.yes(&question)
-        };
-        match self.prompter.converse(talk).await {
+        match self.prompter.confirm(about, question).await {
             Ok(true) => Confirmation::Yes,
             Ok(false) => Confirmation::No,
             Err(Stop::Left | Stop::Withdrawn) => Confirmation::Later,

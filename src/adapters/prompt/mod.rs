@@ -62,6 +62,16 @@ impl Prompter {
         terminal::is_interactive()
     }
 
+    /// Shows this, and asks yes or no.
+    async fn confirm(&self, about: String, question: String) -> Result<bool, Stop> {
+        let talk = move |terminal: &Terminal| {
+            terminal.show(&format!("\n{about}"))?;
+            terminal.show("")?;
+            terminal.yes(&question)
+        };
+        self.converse(talk).await
+    }
+
     /// Runs a conversation on a thread of its own. Dropping the future withdraws the question: the conversation ends,
     /// and gives the terminal back by itself.
     async fn converse<T: Send + 'static>(

@@ -1,4 +1,4 @@
-//! The wizard's questions.
+//! Questions beside those of a run: the wizard's, and whether something is meant.
 
 use super::Prompter;
 
@@ -14,6 +14,11 @@ impl Prompter {
         let lines = choices.clone();
         let chosen = self.converse(move |terminal| terminal.choose_or_leave(&prompt, &lines)).await.ok()?;
         choices.into_iter().nth(chosen).map(|(word, _)| word)
+    }
+
+    /// Whether the person means it, once this was shown. No: also where the person left, or there is none.
+    pub async fn sure(&self, about: String, question: String) -> bool {
+        self.confirm(about, question).await.unwrap_or(false)
     }
 
     /// Those of these answers that were marked. None: the person left, or there is none.

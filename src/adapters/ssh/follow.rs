@@ -6,25 +6,30 @@ use tokio::time::Instant;
 
 use super::connect::Connection;
 use super::exec::{Asking, Cut, Times, run};
+use super::tries::{FIRST_TRIES, Tries, is_refusal};
 use super::{SshTransport, never_begun};
 use crate::adapters::job::exchange::{End, Exchange};
 use crate::adapters::job::gathered::Gathered;
-use crate::adapters::job::payload::{Becoming, Have, Request};
+use crate::adapters::job::payload::{Becoming, Errand, Request};
 use crate::adapters::job::refusal;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
 use crate::ports::{Failure, Job, JobEnd, Listener, Output, Script};
 
-/// The longest wait between two tries to reach a host again.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often we try before anything was begun.
-const FIRST_TRIES: u32 = 3;
+/// What is asked of the host of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// To have run it.
+    Job,
+    /// To call off the dead man of its run.
+    Confirm,
+}
 
 /// How one exchange ended, with what it takes to judge that.
-struct Outcome {
-    result: Result<(), Cut>,
-    end: Option<End>,
-    noise: String,
+pub(super) struct Outcome {
+    pub(super) result: Result<(), Cut>,
+    pub(super) end: Option<End>,
+    pub(super) noise: String,
     began: bool,
 }
 
@@ -40,7 +45,7 @@ impl SshTransport {
             let (connection, new) = self.connection(host, Some(listener)).await.map_err(never_begun)?;
             let mut gathered = Gathered::default();
             let limit = script.timeout + self.patience.grace;
-            let outcome = self.exchange(&connection, host, script, None, &mut gathered, listener, limit).await;
+            let outcome = self.exchange(&connection, host, script, Errand::Read, &mut gathered, listener, limit).await;
             let outcome = outcome.map_err(never_begun)?;
             match outcome.result {
                 Ok(()) => return finished(outcome, gathered, host, listener).map_err(never_begun),
@@ -56,33 +61,40 @@ impl SshTransport {
     }
 
     /// A job, through every break of the connection, until its time is over.
-    pub(super) async fn see_through(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure> {
-        let until = Instant::now() + job.script.timeout + self.patience.grace;
-        let mut gathered = Gathered::default();
-        let mut may_have_begun = false;
-        let (mut tries, mut senseless) = (0, 0);
+    pub(super) async fn see_through(
+        &self,
+        host: &Host,
+        job: &Job,
+        ask: Ask,
+        listener: &dyn Listener,
+    ) -> Result<JobEnd, Failure> {
+        let (mut tries, mut gathered) = (Tries::new(job, self.patience.grace), Gathered::default());
+        let (mut may_have_begun, mut senseless) = (false, 0);
         loop {
-            let failed = match self.ask(host, job, &mut gathered, listener, until).await {
+            let failed = match self.ask(host, job, ask, &mut gathered, listener, &mut tries).await {
                 Ok(outcome) => {
                     let before = may_have_begun;
-                    may_have_begun |= outcome.began;
+                    // Confirming begins nothing.
+                    may_have_begun |= outcome.began && ask == Ask::Job;
                     match outcome.result {
-                        Ok(()) => {
+                        Ok(()) => match refused(&outcome, host) {
+                            Some(failure) if is_refusal(&failure.problem) => failure.problem,
                             // Refused now says nothing of what began before; only a refused claim comes before any job.
-                            return job_end(outcome, gathered, host, listener).map_err(|failure| Failure {
-                                may_have_begun: failure.may_have_begun
-                                    || (before && failure.problem.kind != ErrorKind::Claimed),
-                                ..failure
-                            });
-                        }
+                            Some(failure) => {
+                                let may_have_begun =
+                                    failure.may_have_begun || (before && failure.problem.kind != ErrorKind::Claimed);
+                                return Err(Failure { may_have_begun, ..failure });
+                            }
+                            None => return job_end(outcome, gathered, host, listener),
+                        },
                         Err(cut @ (Cut::Timeout { .. } | Cut::Secret(_))) => {
                             // A host that has the script and says nothing may run it all the same.
-                            may_have_begun |= matches!(cut, Cut::Timeout { sent: true });
+                            may_have_begun |= matches!(cut, Cut::Timeout { sent: true }) && ask == Ask::Job;
                             return Err(Failure { problem: cut_short(cut, host, &job.script), may_have_begun });
                         }
                         // It may have been an accident; a host that goes on like that will not come to its senses.
                         Err(cut @ Cut::Senseless(_)) => {
-                            (may_have_begun, senseless) = (true, senseless + 1);
+                            (may_have_begun, senseless) = (may_have_begun || ask == Ask::Job, senseless + 1);
                             let problem = cut_short(cut, host, &job.script);
                             if senseless >= FIRST_TRIES {
                                 return Err(Failure { problem, may_have_begun });
@@ -91,25 +103,18 @@ impl SshTransport {
                         }
                         Err(cut @ (Cut::Lost(_) | Cut::NotBegun(_))) => {
                             // The host may have had all that it needs and lost us before its first word.
-                            may_have_begun |= matches!(cut, Cut::Lost(_));
-                            let (Cut::Lost(why) | Cut::NotBegun(why)) = cut else { continue };
-                            // A job that showed signs of life is worth the first wait again.
-                            tries = if outcome.began { 0 } else { tries };
-                            lost(&why, host)
+                            may_have_begun |= matches!(cut, Cut::Lost(_)) && ask == Ask::Job;
+                            cut_short(cut, host, &job.script)
                         }
                     }
                 }
                 Err(problem) => problem,
             };
-            tries += 1;
-            let hopeless = matches!(failed.kind, ErrorKind::HostKey | ErrorKind::Internal | ErrorKind::Invalid);
-            if hopeless || (!may_have_begun && (tries >= FIRST_TRIES || failed.kind == ErrorKind::Auth)) {
-                return Err(Failure { problem: failed, may_have_begun });
-            }
-            let wait = backoff(tries);
-            if Instant::now() + wait > until {
-                return Err(Failure { problem: overdue(&failed, host, &job.script), may_have_begun });
-            }
+            let Some(wait) = tries.next(&failed, may_have_begun) else {
+                let silent = may_have_begun && failed.kind == ErrorKind::Unreachable;
+                let problem = if silent { overdue(&failed, host, &job.script) } else { failed };
+                return Err(Failure { problem, may_have_begun });
+            };
             listener.notice(&format!("{}; reconnecting in {} s", failed.message, wait.as_secs().max(1)));
             tokio::time::sleep(wait).await;
         }
@@ -120,44 +125,51 @@ impl SshTransport {
         &self,
         host: &Host,
         job: &Job,
+        ask: Ask,
         gathered: &mut Gathered,
         listener: &dyn Listener,
-        until: Instant,
+        tries: &mut Tries,
     ) -> Result<Outcome, Problem> {
         let (connection, _) = self.connection(host, Some(listener)).await?;
-        let have = gathered.have();
-        let left = until.saturating_duration_since(Instant::now());
-        let outcome =
-            self.exchange(&connection, host, &job.script, Some((job, have)), gathered, listener, left).await?;
+        let (started, left) = (Instant::now(), tries.left());
+        let errand = match ask {
+            Ask::Job => Errand::Job(job, gathered.have()),
+            Ask::Confirm => Errand::Confirm(job, gathered.have()),
+        };
+        let outcome = self.exchange(&connection, host, &job.script, errand, gathered, listener, left).await?;
+        if outcome.began {
+            tries.began(started, left);
+        }
         if !matches!(outcome.result, Ok(()) | Err(Cut::Secret(_))) {
             self.forget(host, &connection).await;
         }
         Ok(outcome)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "two callers; a struct for it would only repeat the names")]
-    async fn exchange(
+    #[expect(clippy::too_many_arguments, reason = "three callers; a struct for it would only repeat the names")]
+    pub(super) async fn exchange(
         &self,
         connection: &Connection,
         host: &Host,
         script: &Script,
-        job: Option<(&Job, Have)>,
+        errand: Errand<'_>,
         gathered: &mut Gathered,
         listener: &dyn Listener,
         limit: Duration,
     ) -> Result<Outcome, Problem> {
         let becoming = *lock(&connection.becoming);
-        let is_job = job.is_some();
-        let request = Request { script, escalate: host.escalate, becoming, state_dir: self.state_dir.as_deref(), job };
+        let request =
+            Request { script, escalate: host.escalate, becoming, state_dir: self.state_dir.as_deref(), errand };
         let key = ulid::Ulid::generate().to_string();
         let payload = request.bytes(&key).map_err(|bad| {
             Problem::new(ErrorKind::Internal, format!("the step cannot be sent: {bad}"))
                 .on(&host.name)
                 .during(script.name)
         })?;
-        let mut exchange = Exchange::new(&key, request.kind(), gathered, listener);
+        let kind = request.kind();
+        let mut exchange = Exchange::new(&key, kind, gathered, listener);
         let asking = Asking { secrets: &*self.secrets, host };
-        let times = Times { limit, silence: self.patience.silence, heartbeat: is_job };
+        let times = Times { limit, silence: self.patience.silence, heartbeat: kind.is_job };
         let result = run(connection, payload, &mut exchange, &asking, times).await;
         if let Some(known) = exchange.becoming() {
             *lock(&connection.becoming) = known;
@@ -181,23 +193,33 @@ fn finished(outcome: Outcome, gathered: Gathered, host: &Host, listener: &dyn Li
     }
 }
 
+/// What the host's driver did not do, or could not.
+fn refused(outcome: &Outcome, host: &Host) -> Option<Failure> {
+    let end = outcome.end.as_ref().filter(|end| matches!(end, End::Refused { .. } | End::NoRoot { .. }))?;
+    let (problem, may_have_begun) = refusal::problem(end, &outcome.noise, host);
+    Some(Failure { problem, may_have_begun })
+}
+
 fn job_end(outcome: Outcome, gathered: Gathered, host: &Host, listener: &dyn Listener) -> Result<JobEnd, Failure> {
-    match outcome.end {
-        Some(End::Done { code, boot }) => Ok(JobEnd::Done(gathered.output(Some(code), boot_id(&boot), listener))),
-        Some(End::Died { why }) => {
+    let its_own = gathered.is_its_own();
+    let (code, boot, died) = match outcome.end {
+        Some(End::Done { code, boot }) => (Some(code), boot, None),
+        Some(End::Died { why, boot }) => (None, boot, Some(why)),
+        _ => return Err(Failure { problem: lost("the host gave no result", host), may_have_begun: outcome.began }),
+    };
+    let output = gathered.output(code, boot_id(&boot), listener);
+    Ok(match died {
+        _ if its_own => JobEnd::RestoredItself(output),
+        None => JobEnd::Done(output),
+        Some(why) => {
             let why = match why.as_str() {
                 "rebooted" => "the host booted anew before the step had ended".to_owned(),
                 "killed" => "what ran the step was killed before it had ended".to_owned(),
                 other => format!("the step ended without a result ({other})"),
             };
-            Ok(JobEnd::Died { why, output: gathered.output(None, None, listener) })
+            JobEnd::Died { why, output }
         }
-        Some(end) => {
-            let (problem, may_have_begun) = refusal::problem(&end, &outcome.noise, host);
-            Err(Failure { problem, may_have_begun })
-        }
-        None => Err(Failure { problem: lost("the host gave no result", host), may_have_begun: outcome.began }),
-    }
+    })
 }
 
 fn boot_id(text: &str) -> Option<String> {
@@ -205,7 +227,7 @@ fn boot_id(text: &str) -> Option<String> {
     (fits && text != "-").then(|| text.to_owned())
 }
 
-fn cut_short(cut: Cut, host: &Host, script: &Script) -> Problem {
+pub(super) fn cut_short(cut: Cut, host: &Host, script: &Script) -> Problem {
     match cut {
         Cut::Lost(why) | Cut::NotBegun(why) => lost(&why, host),
         Cut::Senseless(why) => Problem::new(ErrorKind::Unreachable, why).on(&host.name).during(script.name).hint(
@@ -219,18 +241,11 @@ fn cut_short(cut: Cut, host: &Host, script: &Script) -> Problem {
     }
 }
 
-fn lost(why: &str, host: &Host) -> Problem {
+pub(super) fn lost(why: &str, host: &Host) -> Problem {
     Problem::new(ErrorKind::Unreachable, why).on(&host.name).hint(format!("try `ssh {} true`", refusal::target(host)))
 }
 
 fn overdue(last: &Problem, host: &Host, script: &Script) -> Problem {
     let message = format!("was not heard to end within {} s; last: {}", script.timeout.as_secs(), last.message);
     Problem::new(ErrorKind::Timeout, message).on(&host.name).during(script.name)
-}
-
-/// 1, 2, 4 … 30 s, each somewhere between half and whole, so that a fleet does not come back as one.
-fn backoff(tries: u32) -> Duration {
-    let whole = Duration::from_secs(1 << tries.saturating_sub(1).min(5)).min(LONGEST_WAIT);
-    let share = (ulid::Ulid::generate().random() % 512) as u32;
-    whole / 2 + whole / 2 * share / 512
 }

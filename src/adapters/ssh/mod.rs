@@ -10,7 +10,9 @@ mod hostkey;
 mod keys;
 mod known_hosts;
 pub(crate) mod known_line;
+mod release;
 mod stream;
+mod tries;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -23,13 +25,16 @@ use async_trait::async_trait;
 use self::auth::Login;
 use self::budget::Budget;
 use self::connect::{Connection, connect};
+use self::follow::Ask;
 use self::hostkey::{Judge, Pin};
 use self::keys::KeyFiles;
 use self::known_hosts::{Known, KnownHosts, Names};
-use crate::core::ids::HostName;
+use crate::core::ids::{HostName, RunId};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
-use crate::ports::{Answer, Failure, Job, JobEnd, Listener, Output, Script, Secrets, SshOptions, Transport};
+use crate::ports::{
+    Answer, Failure, Job, JobEnd, Listener, Output, Privilege, Released, Script, Secrets, SshOptions, Transport,
+};
 
 /// From the first packet to a ready session, where nothing else is said.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -232,7 +237,25 @@ impl Transport for SshTransport {
 
     async fn job(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure> {
         let host = self.resolved(host).map_err(never_begun)?;
-        Box::pin(self.see_through(&host, job, listener)).await
+        Box::pin(self.see_through(&host, job, Ask::Job, listener)).await
+    }
+
+    async fn confirm(&self, host: &Host, job: &Job, listener: &dyn Listener) -> Result<JobEnd, Failure> {
+        // The kept connection proves nothing: it was made before the change.
+        self.close(host).await;
+        let host = self.resolved(host).map_err(never_begun)?;
+        Box::pin(self.see_through(&host, job, Ask::Confirm, listener)).await
+    }
+
+    async fn release(
+        &self,
+        host: &Host,
+        run: &RunId,
+        privilege: Privilege,
+        listener: &dyn Listener,
+    ) -> Result<Released, Failure> {
+        let host = self.resolved(host).map_err(never_begun)?;
+        Box::pin(self.let_go(&host, run, privilege, listener)).await.map_err(never_begun)
     }
 
     async fn close(&self, host: &Host) {

@@ -15,8 +15,8 @@ pub use listing::{
 pub use moment::Stamp;
 pub use outcome::Outcome;
 pub use result::{
-    CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, HostResult, How, PackageChange, Reboot, ResultDocument,
-    RollbackResult, Services, StageResult, Summary, Verdict, Waiting, WaitingFor,
+    Cancelled, CheckResult, CheckWhen, DeadMan, DecidedBy, Decision, DocumentKind, HostResult, How, PackageChange,
+    Reboot, ResultDocument, RollbackResult, Services, StageResult, Summary, Verdict, Waiting, WaitingFor,
 };
 pub use states::{ActionPerformed, ActionState, StageReason, StageState, StateReason};
 

@@ -43,6 +43,9 @@ pub struct ResultDocument {
     pub summary: Summary,
     /// What it waits for.
     pub waiting: Option<Waiting>,
+    /// Who cancelled it; left out where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Cancelled>,
     /// Its stages, in the plan's order.
     pub stages: Vec<StageResult>,
     /// What went wrong.
@@ -69,11 +72,23 @@ impl ResultDocument {
             duration_ms: 0,
             summary: Summary::default(),
             waiting: None,
+            cancelled: None,
             stages: Vec::new(),
             errors,
             audit_head: None,
         }
     }
+}
+
+/// Somebody wanted everything to go back that was not approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Cancelled {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Stamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// What kind of run.
@@ -290,6 +305,9 @@ pub struct HostResult {
     pub services: Services,
     /// Whether it must boot.
     pub reboot: Reboot,
+    /// Whether it may yet undo the patch by itself; left out where it has no dead man that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_man: Option<DeadMan>,
     /// Its checks, in the order in which they ran.
     pub checks: Vec<CheckResult>,
     /// What went wrong.
@@ -347,12 +365,23 @@ pub struct Services {
 }
 
 /// Whether a host must boot for the patch to be in effect.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reboot {
     /// It must.
     pub needed: bool,
-    /// It did.
+    /// It did, after the patch.
     pub done: bool,
+    /// What told us that it must; left out where nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A host's dead man, as far as it is left to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeadMan {
+    /// It undoes the patch unless somebody confirms it in time.
+    Armed,
 }
 
 /// What a check said.

@@ -100,6 +100,8 @@ pub enum StageReason {
     Rejected,
     /// Its gate was not decided in time, and the plan says that this rejects.
     Expired,
+    /// Somebody cancelled the run.
+    Cancelled,
     /// More hosts failed than the plan allows.
     Failed,
     /// More hosts were unreachable than the plan allows.
@@ -186,6 +188,7 @@ words!(
     Done => "done",
     Rejected => "rejected",
     Expired => "expired",
+    Cancelled => "cancelled",
     Failed => "failed",
     Unreachable => "unreachable",
     Refused => "refused",

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use crate::core::document::{
-    ActionPerformed, ActionState, CheckResult, CheckWhen, HostResult, Outcome, PackageChange, Reboot, RollbackResult,
-    Services, StateReason, Verdict,
+    ActionPerformed, ActionState, CheckResult, CheckWhen, DeadMan, HostResult, Outcome, PackageChange, Reboot,
+    RollbackResult, Services, StateReason, Verdict,
 };
-use crate::core::event::{GateKind, StageEnd, UndoCause};
-use crate::core::findings::{ServiceState, StepReport};
+use crate::core::event::{GateKind, StageEnd, Step, UndoCause};
+use crate::core::findings::{RebootNeed, ServiceState, StepReport};
 use crate::core::host::{HostRun, Place};
 use crate::core::ids::HostIx;
 use crate::core::problem::ErrorKind;
@@ -66,14 +66,17 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
             Standing::new(Did::None, State::Skipped, StateReason::Running)
         }
         Place::Waiting | Place::Ready => {
-            let rejected = matches!(stage.phase, Phase::Ended(StageEnd::Rejected | StageEnd::Declined));
+            let rejected =
+                matches!(stage.phase, Phase::Ended(StageEnd::Rejected | StageEnd::Declined | StageEnd::Cancelled));
             let reason = if rejected { StateReason::Rejected } else { StateReason::NotBegun };
             Standing::new(Did::None, State::Skipped, reason)
         }
         Place::Current => Standing::new(Did::None, State::Success, StateReason::Current),
         Place::Refused => Standing::new(Did::None, State::Failed, refusal_reason(run)),
         Place::Stashed => Standing::new(Did::None, State::Skipped, StateReason::Running),
-        Place::Applied => Standing::new(Did::Patch, State::Success, StateReason::Running),
+        Place::Applied | Place::Settled | Place::MustReboot => {
+            Standing::new(Did::Patch, State::Success, StateReason::Running)
+        }
         Place::Patched => Standing::new(Did::Patch, State::Success, StateReason::Waiting),
         Place::Kept => Standing::new(Did::Patch, State::Success, StateReason::Patched),
         Place::MustUndo => Standing::new(Did::Patch, State::Failed, StateReason::Running),
@@ -108,7 +111,15 @@ fn undo_reason(run: &HostRun) -> StateReason {
 /// Whether the stage's patched hosts went back because somebody (or the gate's time) said no.
 fn was_rejected(stage: &StageRun) -> bool {
     let last = stage.decisions.iter().rev().find(|(kind, ..)| *kind == GateKind::After);
-    last.is_some_and(|(_, _, decision, _)| decision.verdict != Verdict::Approved)
+    is_cancelled(stage) || last.is_some_and(|(_, _, decision, _)| decision.verdict != Verdict::Approved)
+}
+
+/// Whether somebody cancelled the run before the stage was decided.
+fn is_cancelled(stage: &StageRun) -> bool {
+    matches!(
+        stage.phase,
+        Phase::Ended(StageEnd::Cancelled) | Phase::Closing(StageEnd::Cancelled) | Phase::Undoing(UndoCause::Cancelled)
+    )
 }
 
 /// One host of the result document.
@@ -128,6 +139,7 @@ pub fn host_result(rollout: &Rollout, host: HostIx) -> HostResult {
         rollback: rollback(run),
         services: services(run),
         reboot: reboot(run),
+        dead_man: run.armed.then_some(DeadMan::Armed),
         checks: checks(run),
         error: run.undo_problem.clone().or_else(|| run.problem.clone()).map(|problem| problem.on(&settings.name)),
         duration_ms: run.worked_ms,
@@ -138,6 +150,9 @@ pub fn host_result(rollout: &Rollout, host: HostIx) -> HostResult {
 pub(super) fn cause(rollout: &Rollout, host: HostIx) -> Option<String> {
     let run = rollout.host(host);
     let stage = &rollout.stages()[rollout.stage_of(host).at()];
+    if let Some(reason) = &run.given_up {
+        return Some(format!("given up: {reason}"));
+    }
     if let Some(problem) = run.undo_problem.as_ref().or(run.problem.as_ref()) {
         let step = problem.step.as_deref().map(|step| format!("{step}: ")).unwrap_or_default();
         return Some(format!("{step}{}", problem.message));
@@ -145,11 +160,17 @@ pub(super) fn cause(rollout: &Rollout, host: HostIx) -> Option<String> {
     if let RunKind::Rollback { reason, .. } = &rollout.settings().kind {
         return Some(reason.clone());
     }
-    let decided = stage.decisions.last().map(|(_, _, decision, _)| decision.reason.clone());
+    let cancelled = rollout.cancelled().filter(|_| is_cancelled(stage)).map(|(_, reason, _)| reason.to_owned());
+    let decided = cancelled.or_else(|| stage.decisions.last().map(|(_, _, decision, _)| decision.reason.clone()));
     match run.place {
         Place::Kept => decided,
         Place::Restored | Place::NotRestored if was_rejected(stage) => decided,
         Place::Restored | Place::NotRestored => Some(failure_elsewhere(rollout, host, stage)),
+        _ if run.step.is_some_and(Step::arms) && !rollout.is_finished() => {
+            Some("the patch is under way there: what becomes of it is known when the run goes on".into())
+        }
+        Place::MustUndo => Some("on its way back to what it was".into()),
+        Place::MustReboot => Some("patched, and still to boot".into()),
         Place::Waiting | Place::Ready => not_begun(rollout, stage),
         _ => None,
     }
@@ -172,7 +193,10 @@ fn not_begun(rollout: &Rollout, stage: &StageRun) -> Option<String> {
     let text = match &stage.phase {
         Phase::Ended(StageEnd::NeedsUnmet) => "a stage that this one needs did not succeed",
         Phase::Ended(StageEnd::Failed) => "too many hosts failed before its turn",
-        Phase::Ended(StageEnd::Refused) => "more hosts are unreachable than max_unreachable allows",
+        Phase::Ended(StageEnd::Refused | StageEnd::Incomplete) => {
+            "more hosts are unreachable than max_unreachable allows"
+        }
+        Phase::Ended(StageEnd::Cancelled) => return rollout.cancelled().map(|(_, reason, _)| reason.to_owned()),
         Phase::Ended(StageEnd::Declined) => "declined before the first change",
         Phase::Ended(StageEnd::Rejected) => return stage.decisions.last().map(|(_, _, d, _)| d.reason.clone()),
         _ if rollout.is_finished() => "its turn did not come",
@@ -221,7 +245,7 @@ fn rollback(run: &HostRun) -> Option<RollbackResult> {
     });
     let differences: Vec<String> = differences.chain(conflicts).collect();
     let exact = run.place == Place::Restored;
-    Some(RollbackResult { exact, differences, by_itself: false })
+    Some(RollbackResult { exact, differences, by_itself: run.by_itself })
 }
 
 pub(super) fn services(run: &HostRun) -> Services {
@@ -240,9 +264,11 @@ pub(super) fn services(run: &HostRun) -> Services {
 }
 
 pub(super) fn reboot(run: &HostRun) -> Reboot {
-    let report = run.undone.as_deref().or(run.settled.as_deref()).map(|report| report.reboot.is_due());
-    let asked = run.resolution.as_deref().map(|found| found.reboot.is_due());
-    Reboot { needed: report.or(asked).unwrap_or(false), done: false }
+    let reports = || run.undone.as_deref().or(run.settled.as_deref());
+    let why = |need: &RebootNeed| if let RebootNeed::Yes(why) = need { Some(why.clone()) } else { None };
+    let due = reports().map_or(run.resolution.as_deref().map(|found| &found.reboot), |report| Some(&report.reboot));
+    let reason = run.reboot_reason.clone().or_else(|| due.and_then(why));
+    Reboot { needed: run.reboot_reason.is_some() || due.is_some_and(RebootNeed::is_due), done: run.rebooted, reason }
 }
 
 /// The checks that are built in: what verifying a host found.

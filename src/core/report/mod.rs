@@ -12,8 +12,8 @@ pub use self::host::{host_result, standing};
 pub use self::plan::plan_document;
 pub use self::question::question;
 use super::document::{
-    ActionState, DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp, Summary,
-    Waiting, WaitingFor,
+    ActionState, Cancelled, DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp,
+    Summary, Waiting, WaitingFor,
 };
 use super::event::PauseCause;
 use super::ids::{Digest, StageIx};
@@ -54,6 +54,7 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
     let errors: Vec<Problem> = rollout
         .notes()
         .iter()
+        .chain(rollout.barred().values())
         .cloned()
         .chain(stages.iter().flat_map(|stage| stage.hosts.iter().filter_map(|host| host.error.clone())))
         .chain(without_their_needs(rollout))
@@ -75,6 +76,11 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
         duration_ms: started_at.map_or(0, |from| host::millis(from, until)),
         summary: Summary::of(&stages),
         waiting: waiting(rollout, outcome),
+        cancelled: rollout.cancelled().map(|(by, reason, at)| Cancelled {
+            by: by.name.clone(),
+            at: Stamp(at),
+            reason: reason.to_owned(),
+        }),
         stages: if matches!(outcome, Outcome::Refused) { begun(rollout, stages) } else { stages },
         errors,
         audit_head: Some(head),
@@ -132,7 +138,9 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
             (_, Driven::Yes) => Outcome::Running,
             (Some(PauseCause::Signal(signal)), _) if signal == "SIGTERM" => Outcome::Terminated,
             (Some(PauseCause::Signal(_)) | None, _) => Outcome::Interrupted,
-            (Some(PauseCause::Gate | PauseCause::Confirmation), _) => Outcome::Paused,
+            (Some(PauseCause::Gate | PauseCause::Confirmation | PauseCause::Asked | PauseCause::Barred), _) => {
+                Outcome::Paused
+            }
         });
     }
     match Outcome::of_all(all) {

@@ -14,13 +14,15 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
     let stage = settings.stages.get(ix.at())?;
     let run = &rollout.stages()[ix.at()];
     let gate = run.gate.as_ref()?;
-    let rules = stage.approval.as_ref()?;
+    // A gate that asks about hosts that failed or fell silent opens without the plan's rules, too.
+    let rules = stage.approval.as_ref();
     let kind = match gate.kind {
         _ if run.exceeded => evidence::GateKind::Exceeded,
+        _ if run.unreached => evidence::GateKind::Unreached,
         GateKind::Before => evidence::GateKind::Before,
         GateKind::After => evidence::GateKind::After,
     };
-    let opened_by = settings.stages.iter().filter(|other| other.needs.contains(&ix) && !run.exceeded);
+    let opened_by = settings.stages.iter().filter(|other| other.needs.contains(&ix) && !run.is_stopped());
     let opens = opened_by.map(|other| (other.name.clone(), other.hosts.len())).collect();
     let patched = stage.hosts.iter().filter(|host| rollout.host(**host).place == Place::Patched).count();
     Some(GateQuestion {
@@ -31,8 +33,8 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
         kind,
         digest: gate.digest,
         opened_at: Stamp(gate.opened),
-        until: gate.opened.checked_add(rules.wait).ok().map(Stamp),
-        rejects_then: rules.on_timeout == OnTimeout::Reject,
+        until: rules.and_then(|rules| gate.opened.checked_add(rules.wait).ok()).map(Stamp),
+        rejects_then: rules.is_some_and(|rules| rules.on_timeout == OnTimeout::Reject),
         have: 0,
         need: 1,
         opens,

@@ -22,7 +22,7 @@ pub(super) fn stage_result(rollout: &Rollout, ix: StageIx) -> StageResult {
 /// What a stage's end adds to the run's outcome, beside its hosts'.
 pub(super) fn end_outcome(end: StageEnd) -> Option<Outcome> {
     match end {
-        StageEnd::Rejected => Some(Outcome::Rejected),
+        StageEnd::Rejected | StageEnd::Cancelled => Some(Outcome::Rejected),
         StageEnd::Failed => Some(Outcome::Failed),
         _ => None,
     }
@@ -33,12 +33,15 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
     let end = match &run.phase {
         Phase::Pending => return (StageState::Skipped, StageReason::NotBegun),
         Phase::Gate if run.open_gate().is_some() => return (StageState::Waiting, StageReason::Approval),
+        Phase::Rolling | Phase::Undoing(_) if is_barred(rollout, ix) => {
+            return (StageState::Waiting, StageReason::Person);
+        }
         Phase::Resolved if rollout.is_confirming() => return (StageState::Waiting, StageReason::Person),
         Phase::Ended(end) => *end,
         _ => return (StageState::Running, StageReason::Running),
     };
     let expired = run.decisions.last().is_some_and(|(_, _, d, _)| d.verdict == Verdict::Expired);
-    if matches!(end, StageEnd::Rejected | StageEnd::Failed)
+    if matches!(end, StageEnd::Rejected | StageEnd::Cancelled | StageEnd::Failed)
         && rollout.any(ix, |place| matches!(place, Place::Lost | Place::NotRestored))
     {
         return (StageState::Failed, StageReason::Degraded);
@@ -49,6 +52,8 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
         StageEnd::Current => (StageState::Success, StageReason::Done),
         StageEnd::Rejected if expired => (StageState::Rejected, StageReason::Expired),
         StageEnd::Rejected => (StageState::Rejected, StageReason::Rejected),
+        StageEnd::Cancelled => (StageState::Rejected, StageReason::Cancelled),
+        StageEnd::Incomplete => (StageState::Failed, StageReason::Unreachable),
         StageEnd::Failed if run.failed == 0 => (StageState::Failed, StageReason::RolledBack),
         StageEnd::Failed => (StageState::Failed, StageReason::Failed),
         StageEnd::Refused if rollout.any(ix, |place| matches!(place, Place::Ready | Place::Current)) => {
@@ -58,6 +63,11 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
         StageEnd::Empty => (StageState::Skipped, StageReason::Empty),
         StageEnd::NeedsUnmet => (StageState::Skipped, StageReason::Needs),
     }
+}
+
+/// Whether one of its hosts does not take us for who we are any more.
+fn is_barred(rollout: &Rollout, ix: StageIx) -> bool {
+    rollout.barred().keys().any(|host| rollout.stage_of(*host) == ix)
 }
 
 fn decision(run: &StageRun) -> Option<Decision> {

@@ -6,7 +6,7 @@ use super::super::host::{Activity, Place};
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
 use super::super::pins::Pins;
 use super::super::problem::{ErrorKind, Problem};
-use super::super::settings::{Pin, RunKind, Scope, Unproven, When};
+use super::super::settings::{OnExceeded, Pin, RunKind, Scope, Stage, Unproven, When};
 use super::super::stage::{Phase, StageRun};
 use super::Rollout;
 use crate::core::findings::Resolution;
@@ -16,10 +16,14 @@ impl Rollout {
     /// The next event that follows from the state, or none when the run waits for the world. `head` is the journal's
     /// head, which a gate's digest binds.
     pub fn advance(&self, head: Digest) -> Option<Event> {
-        if self.finished || self.paused.is_some() || self.draining.is_some() {
+        if self.finished || self.paused.is_some() {
             return None;
         }
         let stages = (0..).map(StageIx).take(self.stages.len());
+        if self.is_stopping() {
+            let goes_back = |ix| self.next_rollback(ix).filter(|_| self.draining.is_none() && !self.pause_asked);
+            return stages.into_iter().find_map(|ix| self.to_safety(ix).or_else(|| goes_back(ix)));
+        }
         stages.clone().find_map(|ix| self.advance_stage(ix, head)).or_else(|| self.end_idle_or_finish(stages))
     }
 
@@ -43,16 +47,22 @@ impl Rollout {
     fn advance_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let run = &self.stages[ix.at()];
         match &run.phase {
+            Phase::Pending | Phase::Resolved if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::Pending => self.open_stage(ix, head),
+            Phase::Resolving if self.cancelled.is_some() => run.is_through().then(|| self.end_cancelled(ix)),
             Phase::Resolving => self.next_step(ix).or_else(|| self.all_asked(ix, head)),
             Phase::Resolved => self.before_first_change(ix, head),
             Phase::Rolling => self
                 .watch_failures(ix)
                 .or_else(|| self.next_step(ix))
                 .or_else(|| run.is_through().then_some(Event::WaveEnded { stage: ix })),
+            Phase::BetweenWaves if self.cancelled.is_some() && self.has_patched(ix) => Some(self.end_cancelled(ix)),
             Phase::BetweenWaves if run.exceeded => self.undo_after_failure(ix, head),
+            Phase::BetweenWaves if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
+            Phase::BetweenWaves if run.unreached => Some(self.after_silence(ix, head)),
             Phase::BetweenWaves if self.needs_not_met(ix) => self.needs_first(ix, head),
             Phase::BetweenWaves => self.next_wave(ix).or_else(|| Some(self.after_last_wave(ix, head))),
+            Phase::Gate if self.cancelled.is_some() && run.open_gate().is_some() => Some(self.end_cancelled(ix)),
             Phase::Gate => self.after_gate(ix),
             Phase::Undoing(cause) => {
                 self.next_step(ix).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
@@ -88,12 +98,63 @@ impl Rollout {
         if let Some(host) = run.ready.front() {
             return start(*host);
         }
-        let room = run.active < self.settings.stages[ix.at()].parallel;
+        let stage = &self.settings.stages[ix.at()];
+        if let Some(host) = run.to_reboot.front().filter(|_| self.may_boot(stage)) {
+            return start(*host);
+        }
+        let room = run.active < stage.parallel;
         run.queue.front().filter(|_| room).and_then(|host| start(*host))
     }
 
+    /// Whether one more host of the stage may boot.
+    fn may_boot(&self, stage: &Stage) -> bool {
+        let booting = stage.hosts.iter().filter(|host| self.hosts[host.at()].is_booting()).count();
+        booting < stage.reboot_parallel.of(stage.hosts.len()).max(1)
+    }
+
+    /// A run that stops leaves no host whose dead man would act: what was changed there is confirmed first.
+    fn to_safety(&self, ix: StageIx) -> Option<Event> {
+        let run = &self.stages[ix.at()];
+        run.ready.iter().find_map(|host| {
+            let step = self.hosts[host.at()].next_to_safety()?;
+            Some(Event::StepStarted { host: *host, step, job: self.job_id(*host, step) })
+        })
+    }
+
+    /// One host that shuts us out keeps no other from going back.
+    fn next_rollback(&self, ix: StageIx) -> Option<Event> {
+        let run = &self.stages[ix.at()];
+        if matches!(run.phase, Phase::Undoing(_)) {
+            return self.next_step(ix);
+        }
+        let host = run.ready.iter().find(|host| self.hosts[host.at()].place == Place::MustUndo)?;
+        let step = Step::Rollback;
+        Some(Event::StepStarted { host: *host, step, job: self.job_id(*host, step) })
+    }
+
+    /// Somebody cancelled the run: what nobody has approved goes back.
+    fn end_cancelled(&self, ix: StageIx) -> Event {
+        if self.has_patched(ix) {
+            return Event::UndoStarted { stage: ix, cause: UndoCause::Cancelled };
+        }
+        self.end_unchanged(ix, StageEnd::Cancelled)
+    }
+
+    /// More hosts than may did not answer after the first change: a person says what becomes of those that did.
+    fn after_silence(&self, ix: StageIx, head: Digest) -> Event {
+        if self.has_patched(ix) {
+            return self.open_gate(ix, GateKind::After, head);
+        }
+        let kept = self.any(ix, |place| place == Place::Kept);
+        Event::ClosingStarted { stage: ix, end: if kept { StageEnd::Incomplete } else { StageEnd::Refused } }
+    }
+
     fn job_id(&self, host: HostIx, step: Step) -> Option<JobId> {
-        let number = self.hosts[host.at()].next_try(step);
+        self.job_of(host, step, self.hosts[host.at()].next_try(step))
+    }
+
+    /// The ID of a step's job on a host, by the number of the try.
+    pub(super) fn job_of(&self, host: HostIx, step: Step, number: u32) -> Option<JobId> {
         let text = format!("{}-h{}-{}-{number}", self.settings.run, host.0, step.as_str());
         step.is_job().then(|| JobId::new(text).ok()).flatten()
     }
@@ -138,15 +199,10 @@ impl Rollout {
     }
 
     fn all_asked(&self, ix: StageIx, head: Digest) -> Option<Event> {
-        let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
-        if !run.is_through() {
+        if !self.stages[ix.at()].is_through() {
             return None;
         }
-        let unreachable = |host: &&HostIx| {
-            let problem = self.hosts[host.at()].problem.as_ref();
-            problem.is_some_and(|p| p.kind.is_unreachable())
-        };
-        let too_many = stage.hosts.iter().filter(unreachable).count() > stage.max_unreachable.of(stage.hosts.len());
+        let too_many = self.is_unreached(ix);
         let usable = self.any(ix, |place| !matches!(place, Place::Refused | Place::Waiting));
         if too_many || !usable {
             return Some(self.stop_before_change(ix, StageEnd::Refused, head));
@@ -206,8 +262,20 @@ impl Rollout {
 
     fn watch_failures(&self, ix: StageIx) -> Option<Event> {
         let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
-        let exceeded = run.failed > stage.max_failed.of(stage.hosts.len());
-        (exceeded && !run.exceeded).then_some(Event::Exceeded { stage: ix })
+        if run.failed > stage.max_failed.of(stage.hosts.len()) && !run.exceeded {
+            return Some(Event::Exceeded { stage: ix });
+        }
+        (!run.is_stopped() && self.is_unreached(ix)).then_some(Event::Unreached { stage: ix })
+    }
+
+    /// Whether more hosts of the stage did not answer than may.
+    fn is_unreached(&self, ix: StageIx) -> bool {
+        let stage = &self.settings.stages[ix.at()];
+        let unreachable = |host: &&HostIx| {
+            let run = &self.hosts[host.at()];
+            run.place == Place::Refused && run.problem.as_ref().is_some_and(|problem| problem.kind.is_unreachable())
+        };
+        stage.hosts.iter().filter(unreachable).count() > stage.max_unreachable.of(stage.hosts.len())
     }
 
     fn after_last_wave(&self, ix: StageIx, head: Digest) -> Event {
@@ -227,6 +295,14 @@ impl Rollout {
             });
         }
         if self.any(ix, |place| matches!(place, Place::Current | Place::Kept)) {
+            let run = &self.stages[ix.at()];
+            let last = run.gate.as_ref().filter(|gate| gate.kind == GateKind::After);
+            let decided = last.and_then(|gate| gate.decided.as_ref());
+            let approved = decided.is_some_and(|(decision, _)| decision.verdict == Verdict::Approved);
+            if run.recovered && approved && self.any(ix, |place| place == Place::Kept) {
+                // What is kept was approved; what has been recovered since is back.
+                return close(StageEnd::Approved);
+            }
             let needed = self.settings.stages.iter().any(|other| other.needs.contains(&ix));
             return if gate && needed { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Current) };
         }
@@ -242,6 +318,7 @@ impl Rollout {
         match (gate.kind, verdict) {
             (GateKind::Before, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
             (GateKind::After, Verdict::Approved) if run.exceeded => close(StageEnd::Failed),
+            (GateKind::After, Verdict::Approved) if run.unreached => close(StageEnd::Incomplete),
             (GateKind::After, Verdict::Approved) => close(StageEnd::Approved),
             (_, _) if self.has_patched(ix) => Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected }),
             (_, _) => close(StageEnd::Rejected),
@@ -249,6 +326,13 @@ impl Rollout {
     }
 
     fn undo_after_failure(&self, ix: StageIx, head: Digest) -> Option<Event> {
+        if self.settings.stages[ix.at()].on_exceeded == OnExceeded::Ask && self.cancelled.is_none() {
+            // The failed ones are back; what happens to the healthy ones a person decides.
+            return Some(match self.has_patched(ix) {
+                true => self.open_gate(ix, GateKind::After, head),
+                false => self.after_undo(ix, &UndoCause::Failed, head),
+            });
+        }
         if !self.undo_candidates(ix, &UndoCause::Failed).is_empty() {
             return Some(Event::UndoStarted { stage: ix, cause: UndoCause::Failed });
         }
@@ -274,8 +358,13 @@ impl Rollout {
     }
 
     fn after_undo(&self, ix: StageIx, cause: &UndoCause, head: Digest) -> Event {
+        if self.cancelled.is_some() && self.has_patched(ix) {
+            // What a narrow scope would have left goes back all the same.
+            return self.end_cancelled(ix);
+        }
         let end = match cause {
             UndoCause::Rejected => StageEnd::Rejected,
+            UndoCause::Cancelled => StageEnd::Cancelled,
             UndoCause::Failed | UndoCause::FailedIn(_) => StageEnd::Failed,
         };
         let scope_is_run = self.settings.stages[ix.at()].rollback_scope == Scope::Run;
@@ -297,7 +386,8 @@ impl Rollout {
         let goes_back = |host: &&HostIx| {
             let at = &self.hosts[host.at()];
             match (cause, at.place) {
-                (UndoCause::FailedIn(_), Place::Patched | Place::Kept) | (UndoCause::Rejected, Place::Patched) => true,
+                (UndoCause::FailedIn(_), Place::Patched | Place::Kept)
+                | (UndoCause::Rejected | UndoCause::Cancelled, Place::Patched) => true,
                 (UndoCause::Failed, Place::Patched) => match stage.rollback_scope {
                     Scope::Host => false,
                     Scope::Wave => at.wave == run.wave,

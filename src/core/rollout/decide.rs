@@ -48,6 +48,31 @@ pub enum Refusal {
     /// A decision needs a reason.
     #[error("a reason must be given")]
     NoReason,
+    /// No host can be asked what became of it.
+    #[error("{0} is in a known state, or was given up: there is nothing to recover")]
+    NothingToRecover(String),
+    /// The host's stage goes on first.
+    #[error("stage {0} is not at rest: go on with the run first (`patchctl resume`), then recover the host")]
+    NotAtRest(String),
+    /// A stage that the host's stage needs comes first.
+    #[error("stage {stage} needs {need}, whose hosts are to be recovered first")]
+    NeedFirst {
+        /// The host's stage.
+        stage: String,
+        /// What it needs.
+        need: String,
+    },
+    /// The run has nothing to do with the host.
+    #[error("{0} carries no claim of this run, and is in a known state: there is nothing to give up")]
+    NothingToRelease(String),
+    /// Somebody cancelled it before.
+    #[error("{by} has cancelled the run already: {reason}")]
+    Cancelled {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Nothing can be tried again.
     #[error("no host failed or was unreachable; there is nothing to try again")]
     NothingToRetry,
@@ -76,6 +101,14 @@ impl Rollout {
             Input::Retry { only } => self.retry(only.as_deref(), now),
             Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
             Input::Signal(_) => Err(Refusal::OutOfDate),
+            Input::Barred { host, step, problem } => {
+                self.must_be_under_way(host, step)?;
+                Ok(vec![Event::Barred { host, problem }])
+            }
+            Input::Pause { by } => self.pause(by),
+            Input::Cancel { by, reason } => self.cancels(by, reason),
+            Input::Recover { by, hosts } => self.recover(by, hosts),
+            Input::Release { host, by, reason } => self.release(host, by, reason),
             Input::Tick => Ok(self.expired(now)),
         }
     }
@@ -157,13 +190,13 @@ impl Rollout {
         ops: Vec<PackageOp>,
         installed: Vec<Package>,
     ) -> Result<Vec<Event>, Refusal> {
-        if !self.open.contains_key(&Slot::Host(host)) || self.hosts[host.at()].step != Some(step) {
-            return Err(Refusal::OutOfDate);
-        }
+        self.must_be_under_way(host, step)?;
         let mut events = Vec::new();
         let (transaction, list) = match &result {
             StepResult::Resolved(found) => (Some(found.transaction), found.installed),
-            StepResult::Done(report) | StepResult::Failed { report, .. } => (None, report.installed),
+            StepResult::Done(report)
+            | StepResult::Failed { report, .. }
+            | StepResult::RestoredItself { report, .. } => (None, report.installed),
         };
         if let Some(digest) = transaction.filter(|digest| !self.transactions.contains_key(digest)) {
             events.push(Event::Transaction { digest, ops });
@@ -173,6 +206,77 @@ impl Rollout {
         }
         events.push(Event::StepEnded { host, step, result });
         Ok(events)
+    }
+
+    fn must_be_under_way(&self, host: HostIx, step: Step) -> Result<(), Refusal> {
+        let under_way = self.open.contains_key(&Slot::Host(host)) && self.hosts[host.at()].step == Some(step);
+        if under_way { Ok(()) } else { Err(Refusal::OutOfDate) }
+    }
+
+    fn pause(&self, by: Person) -> Result<Vec<Event>, Refusal> {
+        if self.finished {
+            return Err(Refusal::Finished);
+        }
+        Ok(vec![Event::PauseAsked { by }])
+    }
+
+    fn cancels(&self, by: Person, reason: String) -> Result<Vec<Event>, Refusal> {
+        if self.finished {
+            return Err(Refusal::Finished);
+        }
+        if reason.trim().is_empty() {
+            return Err(Refusal::NoReason);
+        }
+        if let Some((by, reason, _)) = &self.cancelled {
+            return Err(Refusal::Cancelled { by: by.name.clone(), reason: reason.clone() });
+        }
+        Ok(vec![Event::Cancelled { by, reason }])
+    }
+
+    fn recover(&self, by: Person, hosts: Vec<HostIx>) -> Result<Vec<Event>, Refusal> {
+        for host in &hosts {
+            let name = || self.settings.hosts[host.at()].name.to_string();
+            if !self.hosts[host.at()].may_recover() {
+                return Err(Refusal::NothingToRecover(name()));
+            }
+            let stage = self.stage_of[host.at()];
+            let run = &self.stages[stage.at()];
+            // A decision that was recorded is carried out first: nothing takes it back.
+            let at_rest = run.ended().is_some() || run.open_gate().is_some_and(|gate| gate.kind == GateKind::After);
+            if !at_rest || self.is_built_on(stage) {
+                return Err(Refusal::NotAtRest(self.settings.stages[stage.at()].name.to_string()));
+            }
+            self.needs_recovered(stage, &hosts)?;
+        }
+        Ok(vec![Event::Recovering { by, hosts }])
+    }
+
+    /// A host is only finished where what its stage needs has succeeded, and is not asked about at the same time.
+    fn needs_recovered(&self, stage: StageIx, hosts: &[HostIx]) -> Result<(), Refusal> {
+        let finishes = matches!(
+            self.stages[stage.at()].phase,
+            Phase::Gate | Phase::Ended(StageEnd::Approved | StageEnd::Current | StageEnd::Incomplete)
+        );
+        let open = |need: &&StageIx| {
+            !self.stages[need.at()].succeeded() || hosts.iter().any(|host| self.stage_of[host.at()] == **need)
+        };
+        let name = |ix: StageIx| self.settings.stages[ix.at()].name.to_string();
+        match self.settings.stages[stage.at()].needs.iter().find(open).filter(|_| finishes) {
+            Some(need) => Err(Refusal::NeedFirst { stage: name(stage), need: name(*need) }),
+            None => Ok(()),
+        }
+    }
+
+    fn release(&self, host: HostIx, by: Person, reason: String) -> Result<Vec<Event>, Refusal> {
+        if reason.trim().is_empty() {
+            return Err(Refusal::NoReason);
+        }
+        let at = &self.hosts[host.at()];
+        let known = !at.claimed && at.step.is_none() && !at.may_recover();
+        if known || at.given_up.is_some() {
+            return Err(Refusal::NothingToRelease(self.settings.hosts[host.at()].name.to_string()));
+        }
+        Ok(vec![Event::Released { host, by, reason }])
     }
 
     fn decision(
@@ -185,10 +289,10 @@ impl Rollout {
         if self.finished {
             return Err(Refusal::Finished);
         }
+        let (stage, gate) = self.gate_for(stage)?;
         if decision.reason.trim().is_empty() {
             return Err(Refusal::NoReason);
         }
-        let (stage, gate) = self.gate_for(stage)?;
         if let Some((first, _)) = &gate.decided {
             return Err(Refusal::Decided {
                 by: first.by.name.clone(),
@@ -228,19 +332,26 @@ impl Rollout {
     }
 
     fn retry(&self, only: Option<&[HostIx]>, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+        if let Some((by, reason, _)) = &self.cancelled {
+            return Err(Refusal::Cancelled { by: by.name.clone(), reason: reason.clone() });
+        }
         let mut hosts = Vec::new();
         for ((ix, stage), run) in (0..).map(StageIx).zip(&self.settings.stages).zip(&self.stages) {
-            let redo = matches!(run.phase, Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined));
+            let redo = matches!(
+                run.phase,
+                Phase::Ended(StageEnd::Failed | StageEnd::Refused | StageEnd::Declined | StageEnd::Incomplete)
+            );
             // A rejection is final, also one that was recorded and has not been carried out yet.
             let decided = run.phase == Phase::Gate && run.open_gate().is_none();
-            let rejected = run.phase == Phase::Ended(StageEnd::Rejected);
+            let rejected = matches!(run.phase, Phase::Ended(StageEnd::Rejected | StageEnd::Cancelled));
             if rejected || decided || self.is_built_on(ix) || !matches!(run.phase, Phase::Ended(_) | Phase::Gate) {
                 continue;
             }
             hosts.extend(stage.hosts.iter().filter(|host| {
                 let at = &self.hosts[host.at()];
                 let back = at.place == Place::Restored && self.settings.kind == RunKind::Run;
-                let again = redo && !at.alive && (back || matches!(at.place, Place::Ready | Place::Waiting));
+                let again =
+                    redo && !at.is_out_of_reach() && (back || matches!(at.place, Place::Ready | Place::Waiting));
                 at.may_retry() || again
             }));
         }
@@ -273,6 +384,12 @@ impl Rollout {
     pub fn waits_for(&self) -> Option<PauseCause> {
         if let Some(signal) = &self.draining {
             return Some(PauseCause::Signal(signal.clone()));
+        }
+        if self.pause_asked {
+            return Some(PauseCause::Asked);
+        }
+        if !self.barred.is_empty() {
+            return Some(PauseCause::Barred);
         }
         if self.open_gates().next().is_some() {
             return Some(PauseCause::Gate);

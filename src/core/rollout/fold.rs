@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::{Effect, Misfit, Rollout, Slot};
 use crate::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use crate::core::findings::{Fate, Resolution, StepResult};
-use crate::core::host::{Activity, Place};
+use crate::core::host::{Activity, HostRun, Place};
 use crate::core::ids::{HostIx, JobId, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
+use crate::core::settings::{Person, RunKind};
 use crate::core::stage::{Gate, Phase, StageRun};
 
 impl Rollout {
@@ -31,7 +32,11 @@ impl Rollout {
             Event::RunStarted { .. } | Event::TailCut { .. } => {}
             Event::Driven { by, .. } => {
                 self.driver = Some(by.clone());
-                (self.paused, self.draining, self.confirming) = (None, None, false);
+                self.epoch += 1;
+                (self.paused, self.draining, self.confirming, self.pause_asked) = (None, None, false, false);
+                self.barred.clear();
+                // It is asked anew where it is still wanted, and once.
+                self.fresh.retain(|slot| *slot != Slot::Confirm);
                 self.open.remove(&Slot::Confirm);
             }
             Event::Transaction { digest, ops } => {
@@ -57,6 +62,14 @@ impl Rollout {
             Event::StepStarted { host, step, job } => self.step_started(*host, *step, job.as_ref(), at)?,
             Event::StepEnded { host, step, result } => self.step_ended(*host, *step, result, at)?,
             Event::Draining { signal } => self.draining = Some(signal.clone()),
+            Event::PauseAsked { .. } => self.pause_asked = true,
+            Event::Barred { host, problem } => {
+                self.hosts.get(host.at()).ok_or(Misfit("no such host"))?;
+                self.barred.insert(*host, problem.clone());
+            }
+            Event::Cancelled { by, reason } => self.cancel(by.clone(), reason.clone(), at),
+            Event::Recovering { hosts, .. } => self.recovering(hosts)?,
+            Event::Released { host, reason, .. } => self.released(*host, reason)?,
             Event::Paused { why } => self.paused = Some(why.clone()),
             Event::Noted { problem } => self.notes.push(problem.clone()),
             Event::Retried { hosts } => self.retried(hosts)?,
@@ -94,10 +107,21 @@ impl Rollout {
                 run.queue = hosts.iter().copied().collect();
             }
             Event::WaveEnded { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
-            Event::Exceeded { stage } => {
+            Event::Exceeded { stage } | Event::Unreached { stage } => {
                 let run = self.stage_mut(*stage)?;
-                run.exceeded = true;
+                if matches!(event, Event::Exceeded { .. }) {
+                    run.exceeded = true;
+                } else {
+                    run.unreached = true;
+                }
                 run.queue.clear();
+                if run.exceeded {
+                    // Nobody else boots into what too many have failed with.
+                    let waiting = std::mem::take(&mut run.to_reboot);
+                    run.ready.extend(waiting);
+                    self.rest(*stage, HostRun::stays_up);
+                }
+                self.rest(*stage, HostRun::rests);
             }
             Event::GateOpened { stage, gate, digest } => {
                 let open = Gate { kind: *gate, digest: *digest, opened: at, decided: None };
@@ -142,7 +166,7 @@ impl Rollout {
         }
         let members = self.undo_candidates(stage, cause);
         for host in &members {
-            self.hosts[host.at()].place = Place::MustUndo;
+            self.hosts[host.at()].must_undo();
         }
         // A gate that waited is about nothing now.
         self.open.remove(&Slot::Gate(stage));
@@ -154,6 +178,7 @@ impl Rollout {
 
     fn closing_started(&mut self, stage: StageIx, end: StageEnd) -> Result<(), Misfit> {
         let members = self.settings.stages.get(stage.at()).ok_or(Misfit("no such stage"))?.hosts.clone();
+        self.open.remove(&Slot::Gate(stage));
         let mut claimed = VecDeque::new();
         for host in members {
             let run = &mut self.hosts[host.at()];
@@ -172,13 +197,7 @@ impl Rollout {
 
     fn step_started(&mut self, host: HostIx, step: Step, job: Option<&JobId>, at: Timestamp) -> Result<(), Misfit> {
         let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
-        let run = &mut self.stages[stage.at()];
-        if run.ready.front() == Some(&host) {
-            run.ready.pop_front();
-        } else if run.queue.front() == Some(&host) {
-            run.queue.pop_front();
-            run.active += 1;
-        } else {
+        if !self.stages[stage.at()].takes_turn(host) {
             return Err(Misfit("a step on a host whose turn it is not"));
         }
         self.hosts[host.at()].begin(step, at);
@@ -193,7 +212,7 @@ impl Rollout {
         }
         let had_failed = run.failed;
         run.end(step, result, at);
-        let newly_failed = run.failed && !had_failed;
+        let (newly_failed, well_after_all) = (run.failed && !had_failed, had_failed && !run.failed);
         self.open.remove(&Slot::Host(host));
         if let StepResult::Resolved(resolution) = result {
             self.host_resolved(host, resolution)?;
@@ -203,13 +222,103 @@ impl Rollout {
             (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
             _ => {}
         }
+        self.barred.remove(&host);
         let stage = &mut self.stages[self.stage_of[host.at()].at()];
-        stage.failed += usize::from(newly_failed);
+        stage.failed = (stage.failed + usize::from(newly_failed)).saturating_sub(usize::from(well_after_all));
         let activity = stage.activity().ok_or(Misfit("a step's end in a stage at rest"))?;
-        if self.hosts[host.at()].next(activity, &self.settings.kind).is_some() {
-            stage.ready.push_back(host);
-        } else {
-            stage.active = stage.active.checked_sub(1).ok_or(Misfit("more hosts came to rest than began"))?;
+        let run = &mut self.hosts[host.at()];
+        // It may have something to do, and does not come to it any more.
+        let rests = activity == Activity::Rolling
+            && (self.cancelled.is_some() && run.turn_back() || stage.is_stopped() && run.rests());
+        if stage.exceeded {
+            run.stays_up();
+        }
+        match run.next(activity, &self.settings.kind) {
+            Some(Step::Reboot) => stage.to_reboot.push_back(host),
+            Some(_) if !rests => stage.ready.push_back(host),
+            _ => stage.active = stage.active.checked_sub(1).ok_or(Misfit("more hosts came to rest than began"))?,
+        }
+        Ok(())
+    }
+
+    /// Hosts between two steps that come to rest with this.
+    fn rest(&mut self, stage: StageIx, mut rests: impl FnMut(&mut HostRun) -> bool) {
+        let run = &mut self.stages[stage.at()];
+        let (waiting, hosts) = (run.ready.len(), &mut self.hosts);
+        run.ready.retain(|host| !rests(&mut hosts[host.at()]));
+        // Each of them was counted when it began.
+        run.active = run.active.saturating_sub(u32::try_from(waiting - run.ready.len()).unwrap_or(0));
+    }
+
+    /// Nothing new begins anywhere; what is changed and not approved goes back.
+    fn cancel(&mut self, by: Person, reason: String, at: Timestamp) {
+        self.cancelled = Some((by, reason, at));
+        self.confirming = false;
+        self.open.remove(&Slot::Confirm);
+        for ix in (0..).map(StageIx).take(self.stages.len()) {
+            let run = &mut self.stages[ix.at()];
+            match run.phase {
+                Phase::Resolving => run.queue.clear(),
+                Phase::Rolling => {
+                    run.queue.clear();
+                    let booting_next = std::mem::take(&mut run.to_reboot);
+                    run.ready.extend(booting_next);
+                    self.rest(ix, HostRun::turn_back);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lost hosts are asked about the job in which they were lost; others only have to go back again.
+    fn recovering(&mut self, hosts: &[HostIx]) -> Result<(), Misfit> {
+        self.finished = false;
+        for host in hosts {
+            let ix = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
+            let undoes = matches!(self.settings.kind, RunKind::Rollback { .. });
+            let cause = match &self.stages[ix.at()].phase {
+                Phase::Ended(_) | Phase::Rolling if undoes => None,
+                Phase::Ended(StageEnd::Rejected) | Phase::Undoing(UndoCause::Rejected) => Some(UndoCause::Rejected),
+                Phase::Ended(StageEnd::Cancelled) | Phase::Undoing(UndoCause::Cancelled) => Some(UndoCause::Cancelled),
+                Phase::Ended(StageEnd::Approved | StageEnd::Current | StageEnd::Incomplete) => None,
+                Phase::Gate | Phase::Rolling => None,
+                Phase::Ended(_) | Phase::Undoing(_) => Some(UndoCause::Failed),
+                _ => return Err(Misfit("hosts of a stage that has begun something else are asked")),
+            };
+            self.hosts[host.at()].recover(cause.is_some());
+            let run = &mut self.stages[ix.at()];
+            run.phase = cause.map_or(Phase::Rolling, Phase::Undoing);
+            run.queue.push_back(*host);
+            run.recovered = true;
+            self.open.remove(&Slot::Gate(ix));
+        }
+        Ok(())
+    }
+
+    /// Nothing is expected of the host any more.
+    fn released(&mut self, host: HostIx, reason: &str) -> Result<(), Misfit> {
+        let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
+        let (failed, began) = (self.hosts[host.at()].failed, self.hosts[host.at()].step);
+        self.hosts[host.at()].give_up(reason);
+        self.open.remove(&Slot::Host(host));
+        self.barred.remove(&host);
+        if self.hosts[host.at()].claimed {
+            let message = format!("given up ({reason}): should it come back, it may carry this run's claim");
+            let hint = format!(
+                "`patchctl release {} -l {} --reason TEXT` takes the claim off then",
+                self.settings.run,
+                self.settings.hosts[host.at()].name
+            );
+            self.notes.push(Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).hint(hint));
+        }
+        let run = &mut self.stages[stage.at()];
+        run.failed += usize::from(!failed && self.hosts[host.at()].failed);
+        let between = run.ready.contains(&host) || run.to_reboot.contains(&host);
+        for list in [&mut run.ready, &mut run.to_reboot, &mut run.queue] {
+            list.retain(|other| *other != host);
+        }
+        if began.is_some() || between {
+            run.active = run.active.saturating_sub(1);
         }
         Ok(())
     }
@@ -286,7 +395,8 @@ impl Rollout {
         }
         let run = &mut self.stages[stage.at()];
         run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
-        (run.queue, run.wave, run.exceeded) = (queue.unwrap_or_default(), 0, false);
+        run.recovered = false;
+        (run.queue, run.wave, run.exceeded, run.unreached) = (queue.unwrap_or_default(), 0, false, false);
         self.open.remove(&Slot::Gate(stage));
     }
 }

@@ -85,6 +85,8 @@ fn place_word(place: Place) -> &'static str {
         Place::Refused => "refused",
         Place::Stashed => "stashed",
         Place::Applied => "applied",
+        Place::Settled => "settled",
+        Place::MustReboot => "must-reboot",
         Place::Patched => "patched",
         Place::Kept => "kept",
         Place::MustUndo => "must-undo",

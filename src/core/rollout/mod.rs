@@ -25,7 +25,7 @@ use super::packages::{Package, PackageOp};
 use super::pins::Pins;
 use super::problem::Problem;
 use super::record::Record;
-use super::settings::{Person, RunKind, Settings};
+use super::settings::{Person, Reboot, RunKind, Settings};
 use super::stage::StageRun;
 
 /// Something to be done outside, once its intent is on the disk.
@@ -97,7 +97,11 @@ pub struct Rollout {
     confirming: bool,
     declined: bool,
     draining: Option<String>,
+    pause_asked: bool,
+    barred: BTreeMap<HostIx, Problem>,
+    cancelled: Option<(Person, String, Timestamp)>,
     paused: Option<PauseCause>,
+    epoch: u64,
     finished: bool,
     notes: Vec<Problem>,
     started_at: Option<Timestamp>,
@@ -109,13 +113,13 @@ impl Rollout {
     /// A run with these settings, to which nothing has happened.
     pub fn new(settings: Arc<Settings>) -> Self {
         let stages: Vec<StageRun> = settings.stages.iter().map(StageRun::new).collect();
-        let mut hosts = vec![HostRun::new(1); settings.hosts.len()];
+        let mut hosts = vec![HostRun::new(1, Reboot::Never); settings.hosts.len()];
         let mut stage_of = vec![StageIx(0); settings.hosts.len()];
-        for (ix, stage) in (0..).map(StageIx).zip(&stages) {
+        for ((ix, stage), rules) in (0..).map(StageIx).zip(&stages).zip(&settings.stages) {
             for (wave, members) in (1..).zip(&stage.waves) {
                 for host in members {
                     if let (Some(run), Some(of)) = (hosts.get_mut(host.at()), stage_of.get_mut(host.at())) {
-                        *run = HostRun::new(wave);
+                        *run = HostRun::new(wave, rules.reboot);
                         *of = ix;
                     }
                 }
@@ -136,7 +140,11 @@ impl Rollout {
             confirming: false,
             declined: false,
             draining: None,
+            pause_asked: false,
+            barred: BTreeMap::new(),
+            cancelled: None,
             paused: None,
+            epoch: 0,
             finished: false,
             notes: Vec::new(),
             started_at: None,
@@ -227,6 +235,31 @@ impl Rollout {
     /// The signal that stops it, if one came.
     pub fn draining(&self) -> Option<&str> {
         self.draining.as_deref()
+    }
+
+    /// Whether it comes to a safe point and then rests: nothing new starts.
+    pub fn is_stopping(&self) -> bool {
+        self.draining.is_some() || self.pause_asked || !self.barred.is_empty()
+    }
+
+    /// Whether somebody wants it to pause.
+    pub fn is_pause_asked(&self) -> bool {
+        self.pause_asked
+    }
+
+    /// Hosts that do not take us for who we are any more, in the middle of their way, and what they said.
+    pub fn barred(&self) -> &BTreeMap<HostIx, Problem> {
+        &self.barred
+    }
+
+    /// Who cancelled it, why, and when.
+    pub fn cancelled(&self) -> Option<(&Person, &str, Timestamp)> {
+        self.cancelled.as_ref().map(|(by, reason, at)| (by, reason.as_str(), *at))
+    }
+
+    /// How often it was taken up.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Whether the person declined the first change.

@@ -16,15 +16,47 @@ const TAIL_LINES: usize = 12;
 
 impl Task {
     pub(super) fn no_end(&self, failure: Failure) -> Ended {
-        // A run takes back only what it changed: a host that it cannot reach for that is lost.
-        let must_go_back = self.step == Step::Rollback && self.context.settings.kind == RunKind::Run;
-        let lost = failure.may_have_begun || self.inherited || must_go_back;
-        let fate = match (self.step, lost) {
-            (_, true) => Fate::Lost,
-            (Step::Settle, false) => Fate::Changed,
-            (_, false) => Fate::Unchanged,
+        // A run takes back only what it changed: a host that it cannot reach after that is lost. One that refuses answers.
+        let silent = matches!(failure.problem.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Lost);
+        let changed = match self.step {
+            Step::Settle | Step::Confirm | Step::Reboot => true,
+            Step::Rollback => self.context.settings.kind == RunKind::Run,
+            Step::Resolve | Step::Stash | Step::Apply | Step::Forget => false,
+        };
+        // What is only asked about was begun long ago, or never: the host knows.
+        let unsure = if self.asked { silent } else { failure.may_have_begun || self.inherited };
+        let fate = match (unsure || (changed && silent), changed) {
+            (true, _) => Fate::Lost,
+            // The host says that it never began: it may begin now.
+            (false, true) if self.asked && self.step == Step::Settle => Fate::Unchanged,
+            (false, true) => Fate::Changed,
+            (false, false) => Fate::Unchanged,
         };
         Ended::failed(failure.problem, fate, StepReport::default(), Vec::new())
+    }
+
+    /// Whether the host answers and does not take us for who we are any more, in the middle of its way: somebody must see
+    /// to that, and nothing is decided about the host until then.
+    pub(super) fn is_barred(&self, failure: &Failure) -> bool {
+        let kind = failure.problem.kind;
+        self.step != Step::Forget && matches!(kind, ErrorKind::Auth | ErrorKind::HostKey | ErrorKind::Become)
+    }
+
+    /// The host undid the change by itself: what its own way back reported.
+    pub(super) fn restored_itself(&self, output: Output) -> Ended {
+        let steps = [StepName::Rollback, StepName::Compare];
+        let records = match playbook::parse(&output.records) {
+            Ok(records) => records,
+            Err(error) => {
+                let Ended { result, log, .. } = unreadable(&error, Fate::Changed, output);
+                let StepResult::Failed { problem, report, .. } = result else { return Ended::with(result, log) };
+                return Ended::with(StepResult::RestoredItself { problem: Some(problem), report }, log);
+            }
+        };
+        let well = records.finished(&steps) && records.problems.is_empty();
+        let problem = (!well).then(|| what_failed(&records, &output));
+        let report = Box::new(report(&records, &output, !well));
+        Ended::with(StepResult::RestoredItself { problem, report }, output.log)
     }
 
     pub(super) fn judge(&self, steps: &[StepName], output: Output, died: Option<String>) -> Ended {
@@ -33,7 +65,7 @@ impl Task {
             Err(error) => return unreadable(&error, Fate::Changed, output),
         };
         let finished = died.is_none() && records.finished(steps) && records.problems.is_empty();
-        let mut report = report(&records, &output.log, !finished);
+        let mut report = report(&records, &output, !finished);
         let mut installed = records.installed.clone();
         installed.sort();
         if self.proof && !installed.is_empty() {
@@ -80,7 +112,7 @@ impl Task {
     }
 }
 
-pub(super) fn report(records: &Records, log: &[u8], failed: bool) -> StepReport {
+pub(super) fn report(records: &Records, output: &Output, failed: bool) -> StepReport {
     let others = records.problems.iter().skip(1).map(|problem| problem.message.clone());
     let mut packages = records.packages.clone();
     packages.sort();
@@ -95,7 +127,8 @@ pub(super) fn report(records: &Records, log: &[u8], failed: bool) -> StepReport 
         conflicts: records.conflicts.clone(),
         installed: None,
         notes: records.notes.iter().cloned().chain(others).collect(),
-        tail: if failed { tail(log) } else { Vec::new() },
+        boot_id: output.boot_id.clone(),
+        tail: if failed { tail(&output.log) } else { Vec::new() },
         log: None,
         took_ms: 0,
     }

@@ -17,10 +17,7 @@ fn plans() {
         ("packages beside select = all", mistakes_with("packages =", "select = \"all\"\npackages =")),
         ("a misspelt word", mistakes_with("packages =", "select = \"securty\"\npackages =")),
         ("an unknown word", mistakes_with("packages =", "select = \"everything\"\npackages =")),
-        (
-            "not built: the stage",
-            mistakes_after("dead_man = \"auto\"\nreboot = \"needed\"\nquorum = 2\nprefetch = true\nsoak = \"10m\""),
-        ),
+        ("not built: the stage", mistakes_after("quorum = 2\nprefetch = true\nsoak = \"10m\"")),
         ("not built: checks", mistakes_after("[[stage.check]]\nname = \"x\"")),
         ("not built: hooks", mistakes_after("[stage.hooks]")),
         ("not built: windows", mistakes_after("[[stage.window]]\ndays = [\"Sat\"]")),
@@ -30,7 +27,10 @@ fn plans() {
             "the gate",
             mistakes_after("approval = { when = \"befor\", quorum = 2, by = [\"x\"], signed = true, wit = \"7d\" }"),
         ),
-        ("not built: a person decides", mistakes_after("on_exceeded = \"ask\"")),
+        ("a dead man that would act too soon", mistakes_after("dead_man = \"9s\"")),
+        ("a dead man that is no duration", mistakes_after("dead_man = true")),
+        ("a word for no dead man", mistakes_after("dead_man = \"never\"")),
+        ("boots", mistakes_after("reboot = \"sometimes\"\nreboot_parallel = 0\nreboot_timeout = \"0s\"")),
         (
             "bad numbers",
             mistakes_after("waves = []\nparallel = 0\nmax_failed = \"101%\"\nmax_unreachable = 1.5\ntimeout = \"10\""),

@@ -118,6 +118,7 @@ impl Bench {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", self.home.path()).env("LANG", "C.UTF-8");
         command.env("PATCHCTL_STATE_DIR", self.path("state")).env("TERM", "xterm").current_dir(self.home.path());
+        command.env("TMPDIR", self.home.path());
     }
 
     /// Runs it to its end, without a terminal.
@@ -142,6 +143,33 @@ impl Bench {
         let file = |end: &str| std::fs::File::create(self.path(&format!("{name}.{end}"))).unwrap();
         let mut command = self.command(args);
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn().unwrap()
+    }
+
+    pub(super) fn signal(&self, child: &Child, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+    }
+
+    /// The events in the journal of the only run.
+    pub(super) fn journal(&self) -> Vec<Value> {
+        let Ok(mut runs) = std::fs::read_dir(self.path("state/runs")) else { return Vec::new() };
+        let Some(Ok(run)) = runs.next() else { return Vec::new() };
+        let text = std::fs::read_to_string(run.path().join("journal.jsonl")).unwrap_or_default();
+        // The last line may be half written.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The built-in playbook as one of the test's own, in own/apt.toml, without this step.
+    pub(super) fn playbook_without(&self, step: &str) {
+        let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks"), self.path("own"));
+        std::fs::create_dir_all(to.join("apt")).unwrap();
+        for entry in std::fs::read_dir(from.join("apt")).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join("apt").join(path.file_name().unwrap())).unwrap();
+        }
+        let text = std::fs::read_to_string(from.join("apt.toml")).unwrap().replace("name = \"apt\"", "name = \"own\"");
+        let begin = text.find(&format!("[steps.{step}]")).unwrap();
+        let end = text[begin + 1..].find("[steps.").map_or(text.len(), |at| begin + 1 + at);
+        self.write("own/apt.toml", &format!("{}{}", &text[..begin], &text[end..]));
     }
 
     /// Runs it on a pseudo-terminal, its results in a file.

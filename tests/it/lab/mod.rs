@@ -7,11 +7,15 @@ mod bench;
 mod host;
 mod terminal;
 
+mod boot;
+mod control;
 mod crash;
+mod dead_man;
 mod economy;
 mod elsewhere;
 mod exact;
 mod failure;
+mod faults;
 mod fleet;
 mod host_keys;
 mod hostile;

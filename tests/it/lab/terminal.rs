@@ -99,6 +99,13 @@ impl Terminal {
         self.send(CTRL_C);
     }
 
+    /// Answers this question.
+    #[track_caller]
+    pub(super) fn answer(&mut self, question: &str, answer: &str) {
+        self.expect(question);
+        self.send(&format!("{answer}{ENTER}"));
+    }
+
     /// Types something that is not shown.
     #[track_caller]
     pub(super) fn secret(&mut self, question: &str, secret: &str) {

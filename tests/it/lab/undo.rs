@@ -79,3 +79,25 @@ fn what_somebody_else_has_changed_since_is_left_alone() {
     assert_eq!(prod.dpkg_actions(), actions);
     assert!(bench.hosts.iter().all(|host| !host.is_claimed()));
 }
+
+#[test]
+fn what_a_newer_run_has_changed_since_is_left_alone_and_the_run_is_named() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
+    bench.plan("packages = [\"lab-plain\"]");
+    let run = bench.json(0, &RUN)["run_id"].as_str().unwrap().to_owned();
+    bench.hosts.iter().for_each(|host| drop(host.lab("repo", &["handmade-newer"])));
+    bench.plan_of("newer", "packages = [\"lab-plain\"]", "");
+    let newer = bench.json(0, &["run", "newer.toml", "--yes", "--approve", "all", "--reason", "fine"]);
+    let newer = newer["run_id"].as_str().unwrap();
+    let actions: Vec<_> = bench.hosts.iter().map(super::host::Host::dpkg_actions).collect();
+
+    let document = bench.json(7, &["rollback", &run, "--yes", "--reason", "found a bug"]);
+    for at in &bench.hosts {
+        assert_eq!(standing(&document, at.name), "NONE/FAILED conflict");
+        let message = host(&document, at.name)["error"]["message"].as_str().unwrap();
+        assert!(message.contains(newer), "it names {newer}: {message}");
+        assert_eq!(at.version("lab-plain"), "3.0");
+        assert!(!at.is_claimed());
+    }
+    assert_eq!(bench.hosts.iter().map(super::host::Host::dpkg_actions).collect::<Vec<_>>(), actions);
+}

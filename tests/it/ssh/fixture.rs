@@ -12,7 +12,7 @@ use patchctl::adapters::ssh::SshTransport;
 use patchctl::core::ids::{ChangeId, HostName, JobId, RunId};
 use patchctl::core::problem::Problem;
 use patchctl::core::settings::{Escalate, Host};
-use patchctl::ports::{Claim, Job, Listener, Privilege, Script, Secret, Secrets, SshOptions};
+use patchctl::ports::{Claim, DeadMan, Job, Listener, Privilege, Script, Secret, Secrets, SshOptions};
 use russh::keys::{Algorithm, PrivateKey};
 
 use super::server::{Server, Setup, new_key, write_key};
@@ -166,9 +166,13 @@ pub(super) fn job(id: &str, text: &str) -> Job {
             run: RunId::new("01JD0000000000000000000AAA").unwrap(),
             owner: "me@here".to_owned(),
             change: ChangeId::new("CHG1").unwrap(),
+            epoch: 1,
             force: false,
             release: false,
         },
+        patience: None,
+        ask_only: false,
+        dead_man: DeadMan::Heed,
         script: script(text),
     }
 }

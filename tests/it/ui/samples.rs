@@ -13,6 +13,7 @@ use patchctl::core::ids::{ChangeId, Digest, GroupName, HostName, PlanName, RunId
 use patchctl::core::packages::{Arch, OpKind, PackageName, PackageOp, Version};
 use patchctl::core::problem::{ErrorKind, Problem};
 use patchctl::core::settings::{Escalate, Host};
+use patchctl::ui::control::{Claim, GivenUp, Record};
 use patchctl::ui::lists::{PingAnswer, Pinged};
 
 pub(super) const RUN: &str = "01JD8Z5M3QK7C2W9N4T6V8X0AB";
@@ -82,6 +83,7 @@ pub(super) fn patched(name: &str, took: u64) -> HostResult {
         rollback: None,
         services: Services { restarted: vec!["nginx.service".to_owned()], stale: Vec::new() },
         reboot: Reboot::default(),
+        dead_man: None,
         checks: vec![check("200 in 12 ms")],
         error: None,
         duration_ms: took,
@@ -204,6 +206,44 @@ pub(super) fn degraded() -> ResultDocument {
     away.error = Some(Problem::new(ErrorKind::Unreachable, "connection refused\x1b[2J").on(&away.host));
     let uat = stage_of("uat", StageState::Failed, StageReason::Degraded, vec![bad, lost, away]);
     document(Outcome::Degraded, vec![uat])
+}
+
+/// Stopped by a signal while hosts were being patched.
+pub(super) fn stopped() -> ResultDocument {
+    let mut under_way = patched("prod-01", 12_000);
+    (under_way.state_reason, under_way.action_cause) = (StateReason::Running, None);
+    let waits = untouched("prod-02", ActionState::Skipped, StateReason::NotBegun, "");
+    let prod = stage_of("prod", StageState::Running, StageReason::Running, vec![under_way, waits]);
+    let mut document = document(Outcome::Interrupted, vec![prod]);
+    document.waiting = Some(Waiting {
+        kind: WaitingFor::Person,
+        stage: stage("prod"),
+        have: None,
+        need: None,
+        opens_at: None,
+        until: None,
+        digest: None,
+        command: format!("patchctl resume {RUN}"),
+    });
+    document
+}
+
+/// Hosts that were given up, each with another end of its claim.
+pub(super) fn given_up() -> Vec<GivenUp> {
+    let unknown = |kind, message: &str, hint: &str| {
+        Claim::Unknown(Problem::new(kind, message).hint(hint).on(&host("web-04")).during("release"))
+    };
+    let busy = format!("job {RUN}-h3-apply-1 of the run may still be at work there: its claim stays");
+    let claims = [
+        (Record::Now, Claim::Cleared),
+        (Record::Before, Claim::None),
+        (Record::Nowhere, Claim::OtherRun("run 01JX\x1b[2J (by ana@desk, 2026-11-22T01:00:00Z)".into())),
+        (Record::Now, unknown(ErrorKind::Refused, &busy, "wait until it has ended, and release the host again")),
+        (Record::Now, unknown(ErrorKind::Unreachable, "no route to host", "try `ssh web-04 true`")),
+        (Record::Now, unknown(ErrorKind::HostKey, "its host key has changed", "look at it")),
+    ];
+    let named = (1..).map(|number| host(&format!("web-0{number}")));
+    named.zip(claims).map(|(host, (record, claim))| GivenUp { host, record, claim }).collect()
 }
 
 fn web(number: usize) -> String {

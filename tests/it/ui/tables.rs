@@ -1,9 +1,9 @@
 //! What is printed, to the letter, at the two usual widths and without limits.
 
-use patchctl::core::document::{ResultDocument, RunsDocument};
+use patchctl::core::document::{HostResult, Outcome, ResultDocument, RunsDocument};
 use patchctl::core::evidence::GateKind;
 use patchctl::ui::style::Look;
-use patchctl::ui::{evidence, lists, plan, problems, result};
+use patchctl::ui::{control, evidence, lists, plan, problems, result};
 
 use super::samples;
 
@@ -17,7 +17,7 @@ fn golden(name: &str, text: &str) {
 
 /// No line is wider than it may be, but for commands, which stay whole so that they can be copied.
 fn fits(text: &str, width: usize) {
-    for line in text.lines().filter(|line| !line.contains("patchctl approve")) {
+    for line in text.lines().filter(|line| !line.contains("    patchctl ")) {
         assert!(line.chars().count() <= width, "{} columns: {line}", line.chars().count());
         assert!(!line.contains(char::is_control), "{line:?}");
         assert_eq!(line.trim_end(), line);
@@ -35,11 +35,12 @@ fn at_both_widths(name: &str, draw: impl Fn(&Look) -> String) {
 #[test]
 fn results() {
     type Make = fn() -> ResultDocument;
-    let all: [(&str, Make); 4] = [
+    let all: [(&str, Make); 5] = [
         ("complete", samples::complete),
         ("paused", samples::paused),
         ("rejected", samples::rejected),
         ("degraded", samples::degraded),
+        ("stopped", samples::stopped),
     ];
     for (name, document) in all {
         at_both_widths(name, |look| result::result(look, &document()));
@@ -64,6 +65,28 @@ fn a_file_has_one_line_a_host_and_whole_names() {
     let text = result::result(&Look::plain(None), &samples::many());
     assert_eq!(text.lines().filter(|line| line.starts_with("prod ")).count(), 300);
     assert!(text.contains("prod   web-300.fra1.example.com  ROLLBACK"));
+}
+
+#[test]
+fn hosts_that_are_given_up() {
+    at_both_widths("given_up", |look| control::given_up(look, &samples::given_up()));
+    let names = ["web-01.fra1.example.com", "web-02.fra1.example.com"];
+    at_both_widths("clearing", |look| control::clearing(look, &samples::run(), names.into_iter()));
+}
+
+#[test]
+fn a_command_names_few_hosts_and_no_more() {
+    let mut document = samples::degraded();
+    let lost = document.stages[0].hosts[1].clone();
+    for number in 4..8 {
+        document.stages[0].hosts.push(HostResult { host: samples::host(&format!("uat-0{number}")), ..lost.clone() });
+    }
+    let text = result::result(&Look::plain(Some(80)), &document);
+    assert!(text.contains(&format!("patchctl recover {} -l HOST\n", samples::RUN)), "{text}");
+    // While a process drives the run, nobody else may.
+    document.outcome = Outcome::Running;
+    let text = result::result(&Look::plain(Some(80)), &document);
+    assert!(!text.contains("patchctl recover"), "{text}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ write_sources() { # HOST REPOSITORY...
           source_stanza "$repository/debian-security" bookworm-security
         } >"$root/etc/apt/sources.list.d/lab-$repository.sources"
         ;;
-      handmade | handmade-old | handmade-new)
+      handmade | handmade-old | handmade-new | handmade-newer)
         source_stanza "$repository" lab >"$root/etc/apt/sources.list.d/lab-$repository.sources"
         ;;
       none) ;;

@@ -81,8 +81,9 @@ index_handmade() { # FOLDER
   pool "$top/handmade" "$top"/made/*.deb
   pool "$top/handmade-old" "$top"/made/*_1.0_*.deb
   pool "$top/handmade-new" "$top"/made/*_2.0_*.deb
+  pool "$top/handmade-newer" "$top"/newer/*.deb
   local repository
-  for repository in handmade handmade-old handmade-new; do
+  for repository in handmade handmade-old handmade-new handmade-newer; do
     index "$top/$repository" lab Lab Lab stable
   done
 }
@@ -95,9 +96,10 @@ build_repos() {
   say "making the repositories"
   local new=$LAB/repos/new
   rm -rf "$new"
-  mkdir -p "$new/made"
+  mkdir -p "$new/made" "$new/newer"
   download_debian "$new"
   build_packages "$new/made"
+  build_newer "$new/newer"
   index_debian "$new"
   index_handmade "$new"
   gpgconf --homedir "$KEYS/gnupg" --kill all

@@ -1,6 +1,7 @@
 //! The whole run as pure data: a scripted world answers every effect at once, and the journal of each story is
 //! replayed to the same state at every length.
 
+mod way;
 mod world;
 
 use std::sync::Arc;
@@ -307,7 +308,10 @@ fn nothing_begins_beside_a_job_that_may_still_run() {
     world.drive();
     assert!(!world.touched.contains(&(0, Step::Forget)), "its claim keeps other runs away");
     assert_eq!(world.rollout.notes().len(), 1, "and somebody is told");
-    assert!(!world.rollout.host(HostIx(0)).may_retry());
+    assert!(world.rollout.host(HostIx(0)).may_retry(), "the host has a further stash wait for its end");
+    let mut world = World::new(settings()).host(0, Step::Apply, &silent).gate(0, Verdict::Rejected, "no");
+    world.drive();
+    assert!(!world.rollout.host(HostIx(0)).may_retry(), "what changes packages is asked about first");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use crate::core::record::{Head, Record};
 use crate::core::report::{self, Driven};
 use crate::core::rollout::{Effect, Refusal, Rollout};
 use crate::core::settings::{
-    Amount, Approval, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Restart, RunKind, Scope, Select,
-    Settings, Stage, Unproven, When,
+    Amount, Approval, DeadMan, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Reboot, Restart, RunKind,
+    Scope, Select, Settings, Stage, Unproven, When,
 };
 
 pub(super) fn person(name: &str) -> Person {
@@ -53,6 +53,10 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
         rollback_scope: Scope::Stage,
         restart: Restart::Needed,
         restart_exclude: Vec::new(),
+        reboot: Reboot::Never,
+        reboot_parallel: Amount::Count(1),
+        reboot_timeout: std::time::Duration::from_secs(600),
+        dead_man: DeadMan::Off,
         timeout: std::time::Duration::from_secs(1800),
         approval: Some(Approval {
             when: When::After,
@@ -124,6 +128,14 @@ pub(super) enum Does {
     Resolves(Vec<PackageOp>),
     Fails(ErrorKind, Fate),
     Differs,
+    /// It works, and wants a boot.
+    WantsBoot,
+    /// It has undone the change by itself.
+    RestoredItself,
+    /// It does not let us in any more.
+    Bars,
+    /// It does not answer for now: the effect stays open.
+    Pends,
 }
 
 pub(super) struct World {
@@ -135,6 +147,12 @@ pub(super) struct World {
     pub(super) gates: HashMap<u16, (Verdict, &'static str)>,
     pub(super) touched: Vec<(u32, Step)>,
     pub(super) most_at_once: usize,
+    /// The dead man of every host, in seconds.
+    pub(super) dead_man: Option<u64>,
+    /// Jobs by their IDs, in the order in which they were asked for.
+    pub(super) jobs: Vec<String>,
+    /// Boots at a time, at most.
+    pub(super) most_booting: usize,
 }
 
 impl World {
@@ -148,6 +166,9 @@ impl World {
             gates: HashMap::new(),
             touched: Vec::new(),
             most_at_once: 0,
+            dead_man: None,
+            jobs: Vec::new(),
+            most_booting: 0,
         }
     }
 
@@ -181,24 +202,44 @@ impl World {
     }
 
     pub(super) fn go_on(&mut self) {
-        for _ in 0..10_000 {
-            while let Some(event) = self.rollout.advance(self.head.digest) {
-                self.commit(&[event]);
-            }
-            self.most_at_once = self.most_at_once.max(self.rollout.running().count());
-            let Some(effect) = self.rollout.next_effect() else { break };
-            self.carry_out(&effect);
-        }
+        self.work();
         if let Some(why) = self.rollout.waits_for() {
             self.take(Input::Leave { why }).unwrap();
         }
         self.replays_at_every_length();
     }
 
+    fn work(&mut self) {
+        for _ in 0..10_000 {
+            while let Some(event) = self.rollout.advance(self.head.digest) {
+                self.commit(&[event]);
+            }
+            self.most_at_once = self.most_at_once.max(self.rollout.running().count());
+            let booting = self.rollout.running().filter(|(_, step)| *step == Step::Reboot).count();
+            self.most_booting = self.most_booting.max(booting);
+            let Some(effect) = self.rollout.next_effect() else { break };
+            self.carry_out(&effect);
+        }
+    }
+
     pub(super) fn carry_out(&mut self, effect: &Effect) {
         match effect {
-            Effect::Step { host, step, .. } => {
+            Effect::Step { host, step, job } => {
                 self.touched.push((host.0, *step));
+                self.jobs.extend(job.as_ref().map(ToString::to_string));
+                match self.script.get(&(host.0, *step)).and_then(|list| list.first()) {
+                    Some(Does::Pends) => {
+                        self.answer(host.0, *step);
+                        return;
+                    }
+                    Some(Does::Bars) => {
+                        self.answer(host.0, *step);
+                        let problem = Problem::new(ErrorKind::Auth, "it does not take the key");
+                        self.take(Input::Barred { host: *host, step: *step, problem }).unwrap();
+                        return;
+                    }
+                    _ => {}
+                }
                 let (result, ops) = self.answer(host.0, *step);
                 let input = Input::StepEnded { host: *host, step: *step, result, ops, installed: Vec::new() };
                 self.take(input).unwrap();
@@ -218,8 +259,15 @@ impl World {
         let does = planned.and_then(|list| (!list.is_empty()).then(|| list.remove(0))).unwrap_or(Does::Well);
         let report = |at: &str| Box::new(StepReport { packages: vec![package(at)], ..StepReport::default() });
         match (step, does) {
-            (Step::Resolve, Does::Well) => resolved(upgrade("2")),
-            (Step::Resolve, Does::Resolves(ops)) => resolved(ops),
+            (Step::Resolve, Does::Well) => self.resolves(upgrade("2")),
+            (Step::Resolve, Does::Resolves(ops)) => self.resolves(ops),
+            (_, Does::RestoredItself) => {
+                (StepResult::RestoredItself { problem: None, report: report("1") }, Vec::new())
+            }
+            (_, Does::WantsBoot) => {
+                let reboot = RebootNeed::Yes("kernel 1 runs, 2 is installed".into());
+                (StepResult::Done(Box::new(StepReport { reboot, ..*report("2") })), Vec::new())
+            }
             (_, Does::Fails(kind, fate)) => {
                 let problem = Problem::new(kind, "as scripted");
                 (StepResult::Failed { problem, fate, report: report("2") }, Vec::new())
@@ -237,6 +285,56 @@ impl World {
             (Step::Rollback, _) => (StepResult::Done(report("1")), Vec::new()),
             _ => (StepResult::Done(report("2")), Vec::new()),
         }
+    }
+
+    fn resolves(&self, ops: Vec<PackageOp>) -> (StepResult, Vec<PackageOp>) {
+        let (result, ops) = resolved(ops);
+        let StepResult::Resolved(mut found) = result else { return (result, ops) };
+        found.dead_man = self.dead_man;
+        (StepResult::Resolved(found), ops)
+    }
+
+    /// Drives until a host that pends is all that is under way.
+    pub(super) fn drive_until_pending(&mut self) {
+        self.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+        self.work();
+        assert!(self.rollout.running().next().is_some(), "nothing pends");
+    }
+
+    /// The step that pended ends well, and the run goes on.
+    pub(super) fn finish_pending(&mut self, host: u32, step: Step) {
+        let (result, ops) = self.answer(host, step);
+        self.take(Input::StepEnded { host: HostIx(host), step, result, ops, installed: Vec::new() }).unwrap();
+        self.go_on();
+    }
+
+    /// Goes on up to the first question, which nobody answers. How often it was asked.
+    pub(super) fn go_on_without_confirming(&mut self) -> usize {
+        let mut asked = 0;
+        for _ in 0..1_000 {
+            while let Some(event) = self.rollout.advance(self.head.digest) {
+                self.commit(&[event]);
+            }
+            match self.rollout.next_effect() {
+                None => break,
+                Some(Effect::Confirm) => asked += 1,
+                Some(effect) => self.carry_out(&effect),
+            }
+        }
+        if let Some(why) = self.rollout.waits_for() {
+            self.take(Input::Leave { why }).unwrap();
+        }
+        asked
+    }
+
+    /// A process takes the run up again, and this is wanted of it.
+    pub(super) fn resume(&mut self, first: Option<Input>) {
+        self.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
+        self.rollout.hand_out_again();
+        if let Some(first) = first {
+            self.take(first).unwrap();
+        }
+        self.go_on();
     }
 
     /// Folding any beginning of the journal works, and all of it gives the live state.
@@ -296,6 +394,7 @@ pub(super) fn resolved(ops: Vec<PackageOp>) -> (StepResult, Vec<PackageOp>) {
             .collect(),
         installed: None,
         reboot: RebootNeed::No,
+        dead_man: None,
         notes: Vec::new(),
     };
     (StepResult::Resolved(Box::new(resolution)), ops)

@@ -39,6 +39,7 @@ async fn heard(act: &Play, seconds: u64) -> (Result<Output, Failure>, String) {
     let result = result.map(|end| match end {
         JobEnd::Done(output) => output,
         JobEnd::Died { why, .. } => panic!("{why}"),
+        JobEnd::RestoredItself(output) => panic!("{output:?}"),
     });
     let notices = ear.notices.lock().unwrap().join("\n");
     (result, notices)
