@@ -23,7 +23,7 @@ use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Person;
 use crate::demo::{Demo, DemoOptions};
 use crate::ports::state::{Runs, StateError};
-use crate::ports::{Approver, Clock, Signals, SshOptions, Transport};
+use crate::ports::{Approver, Clock, People, Signals, SshOptions, Transport};
 use crate::ui::evidence::Evidence;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::style::{ColorChoice, Look};
@@ -171,6 +171,10 @@ impl Wiring for App {
 
     fn person(&self) -> Person {
         person::person()
+    }
+
+    fn people(&self) -> Arc<dyn People> {
+        Arc::new(person::SystemPeople)
     }
 
     #[expect(clippy::expect_used, reason = "26 digits of a ULID are what a run ID is; a test makes one")]

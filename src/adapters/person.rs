@@ -1,8 +1,10 @@
 //! Who we are.
 
 use std::fs;
+use std::process::Stdio;
 
 use crate::core::settings::Person;
+use crate::ports::People;
 
 /// The person at this process: the login behind it, through `sudo` and `su`, where the kernel knows it; else who
 /// called `sudo`; else the user that the process runs as.
@@ -17,6 +19,23 @@ pub fn person() -> Person {
     match through_sudo {
         Some(uid) => Person { name: name_of(uid), source: "sudo".into() },
         None => Person { name: name_of(ours), source: "login".into() },
+    }
+}
+
+/// The operating system's users and groups.
+pub struct SystemPeople;
+
+impl People for SystemPeople {
+    fn groups_of(&self, name: &str, of: &[&str]) -> Vec<String> {
+        if of.is_empty() {
+            return Vec::new();
+        }
+        // Directory services know groups that the files do not.
+        let output = std::process::Command::new("id").args(["-Gn", "--", name]).stdin(Stdio::null()).output();
+        let groups = output.ok().filter(|output| output.status.success());
+        let groups = groups.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+        let is_in = |group: &&&str| groups.split_whitespace().any(|known| known == **group);
+        of.iter().filter(is_in).map(|group| (*group).to_owned()).collect()
     }
 }
 

@@ -3,8 +3,9 @@
 use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Question, Reach};
 use crate::cli::{DecideArgs, Drive};
+use crate::core::approval::Decision;
 use crate::core::document::{How, Outcome, Verdict};
-use crate::core::event::{Decision, Input};
+use crate::core::event::Input;
 use crate::core::evidence::Confirmation;
 use crate::core::ids::{RunId, StageIx};
 use crate::core::report;
@@ -27,7 +28,7 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
         context.say("nothing was decided; the gate waits as before");
         return Ok(Outcome::Paused.exit_code());
     };
-    let decision = Decision { verdict, by: context.wiring.person(), reason, how: How::Command };
+    let decision = Decision::new(verdict, context.wiring.person(), reason, How::Command);
     let wish = Wish::Decide { stage: args.stage.clone(), digest: digest(&args, &loaded, stage), decision };
     let verb = if verdict == Verdict::Approved { "approved" } else { "rejected" };
     let stage_name = record(context, runs.as_ref(), &run, wish).await?;

@@ -151,6 +151,7 @@ fn world(context: &Context<'_>, reach: &Reach, front: Front, inbox: Box<dyn Inbo
         transport: context.wiring.transport(reach, &front),
         approver: front.approver,
         clock: context.wiring.clock(),
+        people: context.wiring.people(),
         display: front.display,
         inbox,
         signals: context.wiring.signals()?,

@@ -36,7 +36,7 @@ use crate::engine::EngineError;
 use crate::input::InputErrors;
 use crate::playbook::LoadError;
 use crate::ports::state::{Runs, StateError};
-use crate::ports::{Approver, Clock, Signals, Transport};
+use crate::ports::{Approver, Clock, People, Signals, Transport};
 use crate::ui::json::{write_document, write_text};
 use crate::ui::style::Look;
 
@@ -98,6 +98,8 @@ pub trait Wiring: Send + Sync {
     fn signals(&self) -> io::Result<Box<dyn Signals>>;
     /// Who we are.
     fn person(&self) -> Person;
+    /// Who is who here.
+    fn people(&self) -> Arc<dyn People>;
     /// A new run's identity.
     fn new_run(&self) -> RunId;
     /// Whether there is a person at a terminal to ask.

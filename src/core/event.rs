@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::document::{How, Verdict};
+use super::approval::Decision;
 use super::findings::StepResult;
 use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::packages::{Package, PackageOp};
@@ -66,19 +66,6 @@ pub enum GateKind {
     Before,
     /// After its last: keep it or undo it.
     After,
-}
-
-/// One decision at a gate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
-    /// Approve, reject.
-    pub verdict: Verdict,
-    /// Who.
-    pub by: Person,
-    /// Why.
-    pub reason: String,
-    /// Through what.
-    pub how: How,
 }
 
 /// Why a stage's patched hosts go back.

@@ -143,8 +143,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::core::approval::Decision;
     use crate::core::document::{How, Verdict};
-    use crate::core::event::{Decision, GateKind, PauseCause, Step};
+    use crate::core::event::{GateKind, PauseCause, Step};
     use crate::core::findings::{Fate, StepReport, StepResult};
     use crate::core::ids::{HostIx, JobId, StageIx};
     use crate::core::packages::{Arch, Package, PackageName, Version};
@@ -196,7 +197,7 @@ mod tests {
         let problem =
             || (prop::sample::select(ErrorKind::ALL.to_vec()), ".*").prop_map(|(kind, text)| Problem::new(kind, text));
         let decision = (prop::sample::select(vec![Verdict::Approved, Verdict::Rejected]), person(), ".*")
-            .prop_map(|(verdict, by, reason)| Decision { verdict, by, reason, how: How::Prompt });
+            .prop_map(|(verdict, by, reason)| Decision::new(verdict, by, reason, How::Prompt));
         let packages = ("[a-z][a-z0-9+.-]{1,8}", "[0-9]:[0-9a-z.+~]{1,8}").prop_map(|(name, version)| Package {
             name: PackageName::new(name.replace("..", "x")).unwrap(),
             arch: Arch::new("amd64").unwrap(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::approval::Approval;
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::packages::{PackageOp, PackageRequest};
 
@@ -44,6 +45,9 @@ pub struct Settings {
     pub hosts: Vec<Host>,
     /// The most connections at a time (`--forks`).
     pub forks: Option<u32>,
+    /// Whose signatures count: the text of an allowed_signers file; none: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signers: Option<String>,
 }
 
 /// What kind of run.
@@ -296,44 +300,6 @@ fn ten_minutes() -> Duration {
     Duration::from_secs(600)
 }
 
-/// A gate's rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// At the stage's beginning, its end, or both.
-    pub when: When,
-    /// How long it may stay undecided.
-    #[serde(with = "seconds")]
-    pub wait: Duration,
-    /// What happens then.
-    pub on_timeout: OnTimeout,
-    /// How long an approval may wait to be used.
-    #[serde(with = "seconds")]
-    pub valid: Duration,
-}
-
-/// Where a stage's gates stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// Before its first change.
-    Before,
-    /// After its last.
-    After,
-    /// Both.
-    Both,
-}
-
-/// What happens at a gate that nobody decided in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnTimeout {
-    /// It stays waiting.
-    Wait,
-    /// It rejects.
-    Reject,
-}
-
 /// One host, resolved from the inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -380,16 +346,16 @@ pub enum Escalate {
 }
 
 /// Durations as whole seconds in the frozen form.
-mod seconds {
+pub(super) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::core) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(value.as_secs())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(in crate::core) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::event::{Decision, GateKind, StageEnd, UndoCause};
+use super::approval::{Approval, Decision};
+use super::document::Verdict;
+use super::event::{GateKind, StageEnd, UndoCause};
 use super::host::Activity;
 use super::ids::{Digest, HostIx};
 use super::settings;
@@ -44,8 +46,40 @@ pub struct Gate {
     pub digest: Digest,
     /// Since when.
     pub opened: Timestamp,
-    /// What was decided, and when.
+    /// Whose decisions count, and how many it takes.
+    pub rules: Approval,
+    /// The decisions that count, in order.
+    pub decisions: Vec<(Decision, Timestamp)>,
+    /// The decision that settled it, and when: the last approval that was needed, or the first rejection.
     pub decided: Option<(Decision, Timestamp)>,
+}
+
+impl Gate {
+    /// A gate that nobody has decided.
+    pub fn new(kind: GateKind, digest: Digest, opened: Timestamp, rules: Approval) -> Self {
+        Self { kind, digest, opened, rules, decisions: Vec::new(), decided: None }
+    }
+
+    /// How many approvals it has, and how many it takes.
+    pub fn tally(&self) -> (u32, u32) {
+        let approvals = self.decisions.iter().filter(|(decision, _)| decision.verdict == Verdict::Approved).count();
+        (u32::try_from(approvals).unwrap_or(u32::MAX), self.rules.quorum.max(1))
+    }
+
+    /// Takes a decision that counts.
+    pub(super) fn take(&mut self, decision: &Decision, at: Timestamp) {
+        self.decisions.push((decision.clone(), at));
+        let (have, need) = self.tally();
+        if decision.verdict != Verdict::Approved || have >= need {
+            self.decided = Some((decision.clone(), at));
+        }
+    }
+
+    /// Its approval is void: it waits anew, and its time begins anew.
+    pub(super) fn reopen(&mut self, at: Timestamp) {
+        (self.decided, self.opened) = (None, at);
+        self.decisions.clear();
+    }
 }
 
 /// One stage's state.

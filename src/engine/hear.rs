@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{Driver, EngineError};
-use crate::core::event::{Decision, Event, Input, PauseCause};
+use crate::core::approval::Decision;
+use crate::core::event::{Event, Input, PauseCause};
 use crate::core::ids::{StageIx, StageName};
 use crate::core::rollout::Refusal;
 use crate::core::view::{Level, View};
@@ -55,6 +56,7 @@ impl Driver<'_> {
             None => None,
             Some(name) => Some(settings.stage(name).ok_or_else(|| Refusal::NoGate(format!("no stage {name}")))?),
         };
+        let decision = self.standing(decision);
         let (by, verdict) = (decision.by.name.clone(), decision.verdict);
         let decided = self.decision(Input::Decide { stage, digest, decision })?;
         let name = settings.stages[decided.unwrap_or(StageIx(0)).at()].name.clone();

@@ -7,7 +7,7 @@ mod hear;
 mod show;
 mod steps;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use tokio::task::{AbortHandle, JoinSet};
 
 pub use self::steps::{Playbooks, StepContext};
+use crate::core::approval::Decision;
 use crate::core::document::{How, Verdict};
-use crate::core::event::{Decision, Event, Input};
+use crate::core::event::{Event, Input};
 use crate::core::evidence::{Confirmation, GateAnswer};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
@@ -24,8 +25,8 @@ use crate::core::record::Head;
 use crate::core::report;
 use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
 use crate::core::settings::Person;
-use crate::core::view::{Display, View};
-use crate::ports::{Approver, Clock, Inbox, Signals, Store, Transport};
+use crate::core::view::{Display, Level, View};
+use crate::ports::{Approver, Clock, Inbox, People, Signals, Store, Transport};
 
 /// How often a host or repository that does not answer is tried before anything is begun.
 const RESOLVE_TRIES: u32 = 3;
@@ -38,6 +39,8 @@ pub struct World {
     pub approver: Arc<dyn Approver>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Knows who is who.
+    pub people: Arc<dyn People>,
     /// Shows what happens.
     pub display: Arc<dyn Display>,
     /// Takes letters from other processes.
@@ -284,36 +287,66 @@ impl Driver<'_> {
 
     fn ask_at_gate(&mut self, stage: StageIx) {
         let slot = Slot::Gate(stage);
+        // Somebody else has decided since it was asked last: what was asked then is out of date.
+        if let Some(earlier) = self.prompts.remove(&slot) {
+            earlier.abort();
+        }
         let question = report::question(&self.run.rollout, stage);
-        let decided = move |verdict, reason: String, how, by: &Person| Input::Decide {
+        let standing = self.standing(Decision::new(Verdict::Approved, self.options.person.clone(), "", How::Prompt));
+        let decided = move |verdict, reason: String, how| Input::Decide {
             stage: Some(stage),
             digest: None,
-            decision: Decision { verdict, by: by.clone(), reason, how },
+            decision: Decision { verdict, reason, how, ..standing.clone() },
         };
         // An approval beforehand knows nothing of hosts that failed or fell silent: a person decides about the others.
         let stopped = self.run.rollout.stages()[stage.at()].is_stopped();
         if self.options.approve.contains(&stage) && !stopped {
             let reason = self.options.reason.clone().unwrap_or_default();
-            let input = decided(Verdict::Approved, reason, How::Flag, &self.options.person);
-            self.tasks.spawn(async move { Outcome::Input(slot, Box::new(input), Vec::new()) });
-            return;
+            let input = decided(Verdict::Approved, reason, How::Flag);
+            if self.counts(stage, &input) {
+                self.tasks.spawn(async move { Outcome::Input(slot, Box::new(input), Vec::new()) });
+                return;
+            }
         }
+        let on_gate = self.options.on_gate;
+        // Nobody is asked whose answer would not count.
+        let asks = self.counts(stage, &decided(Verdict::Approved, String::new(), How::Prompt));
         let approver = Arc::clone(&self.world.approver);
-        let (by, on_gate) = (self.options.person.clone(), self.options.on_gate);
         let handle = self.tasks.spawn(async move {
             let Some(question) = question else { return Outcome::Nothing(slot) };
-            let answer = approver.ask(&question).await;
+            let answer = if asks { approver.ask(&question).await } else { GateAnswer::Unavailable };
             let input = match answer {
-                GateAnswer::Approve { reason } => decided(Verdict::Approved, reason, How::Prompt, &by),
-                GateAnswer::Reject { reason } => decided(Verdict::Rejected, reason, How::Prompt, &by),
+                GateAnswer::Approve { reason } => decided(Verdict::Approved, reason, How::Prompt),
+                GateAnswer::Reject { reason } => decided(Verdict::Rejected, reason, How::Prompt),
                 GateAnswer::Unavailable if on_gate == OnGate::Reject => {
-                    decided(Verdict::Rejected, "rejected by --on-gate reject".into(), How::Flag, &by)
+                    decided(Verdict::Rejected, "rejected by --on-gate reject".into(), How::Flag)
                 }
                 GateAnswer::Wait | GateAnswer::Unavailable => return Outcome::Nothing(slot),
             };
             Outcome::Input(slot, Box::new(input), Vec::new())
         });
         self.prompts.insert(slot, handle);
+    }
+
+    /// The decision with the groups that its person is in, of those that gates of this run name.
+    fn standing(&self, decision: Decision) -> Decision {
+        let gates = self.run.rollout.stages().iter().filter_map(|run| run.gate.as_ref());
+        let named: BTreeSet<&str> = gates.flat_map(|gate| gate.rules.groups()).collect();
+        let named: Vec<&str> = named.into_iter().collect();
+        Decision { groups: self.world.people.groups_of(&decision.by.name, &named), ..decision }
+    }
+
+    /// Whether the decision would count at the stage's open gate; if not, it is said why.
+    fn counts(&self, stage: StageIx, input: &Input) -> bool {
+        let rollout = &self.run.rollout;
+        let (Input::Decide { decision, .. }, Some(gate)) = (input, rollout.stages()[stage.at()].open_gate()) else {
+            return true;
+        };
+        let Some(objection) = rollout.objection(gate, decision) else { return true };
+        let name = &rollout.settings().stages[stage.at()].name;
+        let text = format!("stage {name}: {objection}");
+        self.world.display.show(&View::Message { level: Level::Info, text });
+        false
     }
 
     fn leave(&mut self) -> Result<(), EngineError> {
@@ -360,7 +393,9 @@ impl Driver<'_> {
         match self.input(input) {
             Err(EngineError::Refused(Refusal::Expired)) => self.time_is_up(),
             // Somebody else was faster, or what was asked about is gone.
-            Err(EngineError::Refused(Refusal::OutOfDate | Refusal::Decided { .. } | Refusal::NoGate(_))) => Ok(()),
+            Err(EngineError::Refused(
+                Refusal::OutOfDate | Refusal::Decided { .. } | Refusal::NotCounted(_) | Refusal::NoGate(_),
+            )) => Ok(()),
             other => other,
         }
     }

@@ -103,6 +103,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         stages,
         hosts: hosts.list,
         forks: given.forks,
+        signers: None,
     }))
 }
 

@@ -66,7 +66,6 @@ pub(crate) enum State {
 pub(crate) enum Off {
     Text(&'static str),
     Bool(bool),
-    Int(i64),
 }
 
 impl Key {
@@ -93,7 +92,6 @@ impl std::fmt::Display for Off {
         match self {
             Self::Text(text) => write!(f, "\"{text}\""),
             Self::Bool(value) => write!(f, "{value}"),
-            Self::Int(value) => write!(f, "{value}"),
         }
     }
 }

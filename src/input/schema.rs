@@ -68,7 +68,6 @@ fn later(accepted: &[Off]) -> Json {
         .map(|off| match off {
             Off::Text(text) => json!(text),
             Off::Bool(flag) => json!(flag),
-            Off::Int(number) => json!(number),
         })
         .collect();
     json!({ "enum": values })

@@ -10,8 +10,9 @@ use super::patch::read_globs;
 use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
+use crate::core::approval::{Approval, Who};
 use crate::core::ids::{StageIx, StageName};
-use crate::core::settings::{Amount, Approval, DeadMan, OnExceeded, OnTimeout, Restart, Scope, Stage, When};
+use crate::core::settings::{Amount, DeadMan, OnExceeded, Restart, Scope, Stage};
 
 /// A stage with its places; it has no hosts yet.
 #[derive(Debug, Clone)]
@@ -22,7 +23,6 @@ pub(crate) struct PlanStage {
 }
 
 const HOUR: u64 = 3600;
-const DAY: u64 = 24 * HOUR;
 
 pub(crate) static STAGE: TableDef = TableDef {
     title: "[[stage]]",
@@ -93,11 +93,16 @@ pub(crate) static APPROVAL: TableDef = TableDef {
         Key::or("wait", Kind::Duration, "\"7d\"", "How long it may stay undecided."),
         Key::or("on_timeout", Kind::Word(&["wait", "reject"], &[]), "\"wait\"", "What happens then."),
         Key::or("valid", Kind::Duration, "\"7d\"", "How long an approval may wait to be used."),
-        Key::later("quorum", &[Off::Int(1)], "How many people must approve."),
-        Key::later("by", &[], "Who may decide."),
-        Key::later("each_wave", &[Off::Bool(false)], "A gate after every wave."),
-        Key::later("signed", &[Off::Bool(false)], "Whether decisions must be signed."),
-        Key::later("four_eyes", &[Off::Bool(false)], "Whether the requester's own approval counts."),
+        Key::or("quorum", Kind::Int { min: 1, max: 100 }, "1", "How many people must approve."),
+        Key::new(
+            "by",
+            Kind::List(&Kind::Text),
+            "Who may decide: names, and `group:NAME` for a group of the system. Default: anybody who may use the state \
+             folder.",
+        ),
+        Key::or("each_wave", Kind::Bool, "false", "Whether there is a gate after each wave, too."),
+        Key::or("signed", Kind::Bool, "false", "Whether only signed decisions count."),
+        Key::or("four_eyes", Kind::Bool, "false", "Whether somebody else than who started the run must approve."),
     ],
 };
 
@@ -176,12 +181,7 @@ fn read_dead_man(stage: &Table<'_>) -> DeadMan {
 }
 
 fn read_approval(stage: &Table<'_>) -> Option<Approval> {
-    let default = Approval {
-        when: When::After,
-        wait: Duration::from_secs(7 * DAY),
-        on_timeout: OnTimeout::Wait,
-        valid: Duration::from_secs(7 * DAY),
-    };
+    let default = Approval::default();
     let Some((value, _)) = stage.raw("approval") else { return Some(default) };
     match value.get_ref().as_bool() {
         Some(false) => return None,
@@ -198,9 +198,38 @@ fn read_approval(stage: &Table<'_>) -> Option<Approval> {
         wait: table.duration("wait").unwrap_or(default.wait),
         on_timeout: table.word("on_timeout").unwrap_or(default.on_timeout),
         valid: table.duration("valid").unwrap_or(default.valid),
+        by: read_by(&table).into_iter().collect(),
+        quorum: table.int("quorum").and_then(|n| u32::try_from(n).ok()).unwrap_or(default.quorum),
+        each_wave: table.bool("each_wave").unwrap_or(default.each_wave),
+        signed: table.bool("signed").unwrap_or(default.signed),
+        four_eyes: table.bool("four_eyes").unwrap_or(default.four_eyes),
     };
+    check_quorum(&table, &approval);
     table.finish(&ALL);
     Some(approval)
+}
+
+/// Who may decide; none: everybody.
+pub(super) fn read_by(table: &Table<'_>) -> Option<Vec<Who>> {
+    let list = table.texts("by")?;
+    if list.value.is_empty() {
+        table.sink.error_hint(&list.span, "`by` is empty: nobody could decide", "leave it out for everybody");
+    }
+    let who = |at: &At<String>| Who::parse(&at.value).map_err(|why| table.sink.error(&at.span, why)).ok();
+    Some(list.value.iter().filter_map(who).collect())
+}
+
+/// A quorum that cannot be reached is a mistake: the gate would never open.
+fn check_quorum(table: &Table<'_>, approval: &Approval) {
+    let Some(list) = approval.by.first() else { return };
+    let named = list.iter().all(|who| who.group().is_none());
+    let Some((value, _)) = table.raw("quorum").filter(|_| named && (list.len() as u64) < u64::from(approval.quorum))
+    else {
+        return;
+    };
+    let people = if list.len() == 1 { "person" } else { "people" };
+    let message = format!("`quorum` is {}, and `by` names {} {people} only", approval.quorum, list.len());
+    table.sink.error_hint(&value.span(), message, "name more people, or a group");
 }
 
 /// The stages that this one needs; by default the one before.

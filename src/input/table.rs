@@ -374,7 +374,6 @@ fn refuse_later(sink: &Sink, name: &str, accepted: &[Off], span: &Range<usize>, 
         }
         Off::Text(text) => value.get_ref().as_str() == Some(text),
         Off::Bool(flag) => value.get_ref().as_bool() == Some(*flag),
-        Off::Int(number) => integer(value) == Some(*number),
     };
     if accepted.iter().any(same) {
         return;

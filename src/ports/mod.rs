@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::core::approval::Decision;
 use crate::core::document::Verdict;
-use crate::core::event::Decision;
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::{ChangeId, Digest, HostName, JobId, RunId, StageName};
 use crate::core::problem::Problem;
@@ -234,6 +234,12 @@ pub trait Transport: Send + Sync {
 
     /// Closes the host's connection, if there is one.
     async fn close(&self, host: &Host);
+}
+
+/// Knows the people of this machine.
+pub trait People: Send + Sync {
+    /// Which of these groups of the operating system the person is in, now.
+    fn groups_of(&self, name: &str, of: &[&str]) -> Vec<String>;
 }
 
 /// Asks the person at the terminal for secrets. Without a terminal every question is refused.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use patchctl::core::approval::{Decision, OnTimeout, When};
 use patchctl::core::document::Verdict;
-use patchctl::core::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause};
+use patchctl::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use patchctl::core::findings::{Fate, StepResult};
 use patchctl::core::ids::{Digest, HostIx, StageIx};
 use patchctl::core::record::Record;
-use patchctl::core::settings::{OnExceeded, OnTimeout, RunKind, Scope, Settings, When};
+use patchctl::core::settings::{OnExceeded, RunKind, Scope, Settings};
 
 /// A gate as the journal tells it.
 #[derive(Debug, Clone)]

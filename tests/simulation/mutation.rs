@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use patchctl::core::settings::{Amount, OnTimeout, Pin, Scope, Settings};
+use patchctl::core::approval::OnTimeout;
+use patchctl::core::settings::{Amount, Pin, Scope, Settings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use patchctl::core::approval::Decision;
 use patchctl::core::document::{How, Verdict};
-use patchctl::core::event::Decision;
 use patchctl::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use patchctl::core::ids::{Digest, StageIx, StageName};
 use patchctl::ports::{Approver, Inbox, Letter, Reply, Signals, Wish};
@@ -59,7 +59,7 @@ impl World {
         }
         let id = format!("letter-{}", self.acts.len());
         self.letter_reasons.insert(id.clone(), reason.clone());
-        let decision = Decision { verdict, by: person(by), reason, how: How::Command };
+        let decision = Decision::new(verdict, person(by), reason, How::Command);
         Letter { id, wish: Wish::Decide { stage, digest, decision } }
     }
 

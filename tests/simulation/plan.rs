@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use patchctl::core::approval::{Approval, OnTimeout, When};
 use patchctl::core::host::Place;
 use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use patchctl::core::packages::{OpKind, PackageOp};
 use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::{
-    Amount, Approval, DeadMan, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Reboot, Restart, RunKind,
-    Scope, Select, Settings, Stage, Unproven, When,
+    Amount, DeadMan, Escalate, Host, OnExceeded, Patch, Person, Pin, Reboot, Restart, RunKind, Scope, Select, Settings,
+    Stage, Unproven,
 };
 use patchctl::engine::Playbooks;
 use patchctl::playbook::{Playbook, Rights, StepName, StepScript};
@@ -83,6 +84,7 @@ fn approval(rng: &mut Rng) -> Option<Approval> {
         wait: Duration::from_secs(rng.pick(&[60, 3600, 7 * 86400])),
         on_timeout: rng.pick(&[OnTimeout::Wait, OnTimeout::Wait, OnTimeout::Reject]),
         valid: Duration::from_secs(rng.pick(&[120, 7200, 7 * 86400])),
+        ..Approval::default()
     })
 }
 
@@ -165,6 +167,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         stages: list,
         hosts: (0..next).map(host).collect(),
         forks: None,
+        signers: None,
     }
 }
 

@@ -426,6 +426,7 @@ async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first
         transport: Arc::new(shared.clone()),
         approver: Arc::new(shared.clone()),
         clock: Arc::new(shared.clone()),
+        people: Arc::new(shared.clone()),
         display: Arc::new(NoDisplay),
         inbox: Box::new(Post(shared.clone())),
         signals: Box::new(Keyboard(shared.clone())),

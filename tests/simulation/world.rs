@@ -10,7 +10,7 @@ use patchctl::core::ids::HostIx;
 use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::Settings;
 use patchctl::core::stage::Phase;
-use patchctl::ports::{Clock, Letter};
+use patchctl::ports::{Clock, Letter, People};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -115,6 +115,13 @@ impl Shared {
 impl Clock for Shared {
     fn now(&self) -> Timestamp {
         self.lock().wall()
+    }
+}
+
+impl People for Shared {
+    fn groups_of(&self, name: &str, of: &[&str]) -> Vec<String> {
+        // Everybody whose name ends in the group's.
+        of.iter().filter(|group| name.ends_with(**group)).map(|group| (*group).to_owned()).collect()
     }
 }
 

@@ -160,12 +160,13 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
     let open = (0..).map(StageIx).zip(rollout.stages()).find_map(|(ix, run)| run.open_gate().map(|gate| (ix, gate)));
     if let Some((ix, gate)) = open {
         let stage = &settings.stages[ix.at()];
-        let until = stage.approval.as_ref().and_then(|rules| gate.opened.checked_add(rules.wait).ok());
+        let until = stage.approval.as_ref().and_then(|_| gate.opened.checked_add(gate.rules.wait).ok());
+        let (have, need) = gate.tally();
         return Some(Waiting {
             kind: WaitingFor::Approval,
             stage: stage.name.clone(),
-            have: Some(0),
-            need: Some(1),
+            have: Some(have),
+            need: Some(need),
             opens_at: None,
             until: until.map(Stamp),
             digest: Some(gate.digest),

@@ -1,12 +1,12 @@
 //! The evidence at a gate.
 
+use crate::core::approval::OnTimeout;
 use crate::core::document::Stamp;
 use crate::core::event::GateKind;
 use crate::core::evidence::{self, GateQuestion, HostEvidence, WayBack};
 use crate::core::host::Place;
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::rollout::Rollout;
-use crate::core::settings::OnTimeout;
 
 /// What the open gate of a stage asks; none where no gate is open.
 pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
@@ -15,7 +15,8 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
     let run = &rollout.stages()[ix.at()];
     let gate = run.gate.as_ref()?;
     // A gate that asks about hosts that failed or fell silent opens without the plan's rules, too.
-    let rules = stage.approval.as_ref();
+    let rules = stage.approval.as_ref().map(|_| &gate.rules);
+    let (have, need) = gate.tally();
     let kind = match gate.kind {
         _ if run.exceeded => evidence::GateKind::Exceeded,
         _ if run.unreached => evidence::GateKind::Unreached,
@@ -35,8 +36,8 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
         opened_at: Stamp(gate.opened),
         until: rules.and_then(|rules| gate.opened.checked_add(rules.wait).ok()).map(Stamp),
         rejects_then: rules.is_some_and(|rules| rules.on_timeout == OnTimeout::Reject),
-        have: 0,
-        need: 1,
+        have,
+        need,
         opens,
         takes_back: patched,
         hosts: stage.hosts.iter().map(|host| host_evidence(rollout, *host)).collect(),

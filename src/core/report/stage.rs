@@ -1,5 +1,8 @@
 //! One stage of the result document.
 
+use jiff::Timestamp;
+
+use crate::core::approval;
 use crate::core::document::{DecidedBy, Decision, Outcome, StageReason, StageResult, StageState, Stamp, Verdict};
 use crate::core::event::StageEnd;
 use crate::core::host::Place;
@@ -72,12 +75,18 @@ fn is_barred(rollout: &Rollout, ix: StageIx) -> bool {
 
 fn decision(run: &StageRun) -> Option<Decision> {
     let (_, digest, decision, at) = run.decisions.last()?;
-    let by = DecidedBy {
+    // The gate that was decided last, with everybody who decided there; one that is open and has an approval, too.
+    let gate = run.gate.as_ref().filter(|gate| gate.digest == *digest && !gate.decisions.is_empty());
+    let by = |(decision, at): (&approval::Decision, &Timestamp)| DecidedBy {
         name: decision.by.name.clone(),
         at: Stamp(*at),
         reason: decision.reason.clone(),
         how: decision.how,
-        key: None,
+        key: decision.signed.as_ref().map(|signed| signed.key.clone()),
     };
-    Some(Decision { verdict: decision.verdict, digest: *digest, by: vec![by] })
+    let by = match gate {
+        Some(gate) => gate.decisions.iter().map(|(decision, at)| by((decision, at))).collect(),
+        None => vec![by((decision, at))],
+    };
+    Some(Decision { verdict: decision.verdict, digest: *digest, by })
 }

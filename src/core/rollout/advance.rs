@@ -1,12 +1,13 @@
 //! What follows from the state by itself: whose turn it is, when a wave is over, when a gate opens.
 
+use super::super::approval::{Decision, When};
 use super::super::document::Verdict;
-use super::super::event::{Decision, Event, GateKind, StageEnd, Step, UndoCause};
+use super::super::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use super::super::host::{Activity, Place};
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
 use super::super::pins::Pins;
 use super::super::problem::{ErrorKind, Problem};
-use super::super::settings::{OnExceeded, Pin, RunKind, Scope, Stage, Unproven, When};
+use super::super::settings::{OnExceeded, Pin, RunKind, Scope, Stage, Unproven};
 use super::super::stage::{Phase, StageRun};
 use super::Rollout;
 use crate::core::findings::Resolution;

@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::approval::{Decision, NotCounted, OnTimeout};
 use super::super::document::{How, Verdict};
-use super::super::event::{Decision, Event, GateKind, Input, PauseCause, StageEnd, Step};
+use super::super::event::{Event, GateKind, Input, PauseCause, StageEnd, Step};
 use super::super::findings::StepResult;
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
 use super::super::packages::{Package, PackageOp};
-use super::super::settings::{OnTimeout, Person, RunKind};
+use super::super::settings::{Person, RunKind};
 use super::super::stage::{Gate, Phase, StageRun};
 use super::{Rollout, Slot};
 
@@ -45,6 +46,9 @@ pub enum Refusal {
     /// Nobody decided while the gate waited, and the plan says that this rejects.
     #[error("the gate's time is up, and the plan says on_timeout = \"reject\": it is rejected when the run goes on")]
     Expired,
+    /// The gate's rules do not count it.
+    #[error(transparent)]
+    NotCounted(#[from] NotCounted),
     /// A decision needs a reason.
     #[error("a reason must be given")]
     NoReason,
@@ -131,7 +135,6 @@ impl Rollout {
     /// Whether the stage's approval is too old to be used now, and somebody would use it: the stage itself, or one that
     /// waits to begin on it.
     fn has_lapsed(&self, ix: StageIx, waiting: impl Fn(StageIx) -> bool, now: Timestamp) -> bool {
-        let Some(rules) = self.settings.stages[ix.at()].approval.as_ref() else { return false };
         let Some(gate) = &self.stages[ix.at()].gate else { return false };
         let Some((decision, at)) = &gate.decided else { return false };
         let stages = (0..).map(StageIx).zip(&self.settings.stages);
@@ -142,7 +145,7 @@ impl Rollout {
             }
             _ => false,
         };
-        used && decision.verdict == Verdict::Approved && has_passed(*at, rules.valid, now)
+        used && decision.verdict == Verdict::Approved && has_passed(*at, gate.rules.valid, now)
     }
 
     fn gates(&self) -> impl Iterator<Item = (StageIx, &Gate)> {
@@ -161,8 +164,8 @@ impl Rollout {
         for (stage, gate) in self.open_gates() {
             if self.expires(stage, gate).is_some_and(|at| now > at) {
                 let by = Person { name: "patchctl".into(), source: "policy".into() };
-                let reason = "nobody decided in time, and the plan says on_timeout = \"reject\"".into();
-                let decision = Decision { verdict: Verdict::Expired, by, reason, how: How::Policy };
+                let reason = "nobody decided in time, and the plan says on_timeout = \"reject\"";
+                let decision = Decision::new(Verdict::Expired, by, reason, How::Policy);
                 events.push(Event::Decided { stage, gate: gate.kind, digest: gate.digest, decision });
             }
         }
@@ -171,7 +174,7 @@ impl Rollout {
 
     /// After which moment a gate that nobody has decided rejects, where the plan says so.
     fn expires(&self, stage: StageIx, gate: &Gate) -> Option<Timestamp> {
-        let rules = self.settings.stages[stage.at()].approval.as_ref()?;
+        let rules = self.settings.stages[stage.at()].approval.as_ref().map(|_| &gate.rules)?;
         let wait = SignedDuration::try_from(rules.wait).unwrap_or(SignedDuration::MAX);
         let at = gate.opened.checked_add(wait).ok()?;
         (rules.on_timeout == OnTimeout::Reject).then_some(at)
@@ -306,7 +309,15 @@ impl Rollout {
         if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
             return Err(Refusal::OtherDigest { open: gate.digest, given });
         }
+        if let Some(objection) = self.objection(gate, &decision) {
+            return Err(objection.into());
+        }
         Ok(vec![Event::Decided { stage, gate: gate.kind, digest: gate.digest, decision }])
+    }
+
+    /// Why a decision would not count at this gate; none: it would.
+    pub fn objection(&self, gate: &Gate, decision: &Decision) -> Option<NotCounted> {
+        gate.rules.objection(decision, &self.settings.requester, gate.decisions.iter().map(|(earlier, _)| earlier))
     }
 
     fn gate_for(&self, stage: Option<StageIx>) -> Result<(StageIx, &Gate), Refusal> {

@@ -124,7 +124,10 @@ impl Rollout {
                 self.rest(*stage, HostRun::rests);
             }
             Event::GateOpened { stage, gate, digest } => {
-                let open = Gate { kind: *gate, digest: *digest, opened: at, decided: None };
+                self.stage_mut(*stage)?;
+                // A gate that asks about hosts that failed or fell silent opens without the plan's rules, too.
+                let rules = self.settings.stages[stage.at()].approval.clone().unwrap_or_default();
+                let open = Gate::new(*gate, *digest, at, rules);
                 let run = self.stage_mut(*stage)?;
                 run.phase = Phase::Gate;
                 run.gate = Some(open);
@@ -133,16 +136,20 @@ impl Rollout {
             Event::Decided { stage, gate, digest, decision } => {
                 let run = self.stage_mut(*stage)?;
                 let open = run.gate.as_mut().ok_or(Misfit("a decision without a gate"))?;
-                open.decided = Some((decision.clone(), at));
+                open.take(decision, at);
+                let settled = open.decided.is_some();
                 run.decisions.push((*gate, *digest, decision.clone(), at));
                 self.open.remove(&Slot::Gate(*stage));
+                if !settled {
+                    // Others must approve, too: whoever can is asked, and sees who has.
+                    self.begin(Effect::Ask { stage: *stage, gate: *gate, digest: *digest });
+                }
             }
             Event::GatePassed { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
             Event::ApprovalLapsed { stage } => {
                 let run = self.stage_mut(*stage)?;
                 let gate = run.gate.as_mut().ok_or(Misfit("no gate to lapse"))?;
-                // It waits anew, and its time begins anew.
-                (gate.decided, gate.opened) = (None, at);
+                gate.reopen(at);
                 run.phase = Phase::Gate;
                 let ask = Effect::Ask { stage: *stage, gate: gate.kind, digest: gate.digest };
                 self.begin(ask);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{GOOD, parse};
-use crate::core::settings::{Amount, OnTimeout, Pin, Restart, Scope, Select, Unproven, When};
+use crate::core::approval::{OnTimeout, When};
+use crate::core::settings::{Amount, Pin, Restart, Scope, Select, Unproven};
 use crate::input::packages::show;
 
 pub(super) const FULL: &str = r#"

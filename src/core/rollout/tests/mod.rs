@@ -9,13 +9,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::world::{Does, World, person, settings, stage, upgrade};
+use crate::core::approval::{Decision, OnTimeout};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
-use crate::core::event::{Decision, Event, Input, Step};
+use crate::core::event::{Event, Input, Step};
 use crate::core::findings::Fate;
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::ErrorKind;
 use crate::core::rollout::{Effect, Refusal, Rollout};
-use crate::core::settings::{Amount, OnTimeout, Scope};
+use crate::core::settings::{Amount, Scope};
 
 const PATCHED: (ActionPerformed, ActionState, StateReason) =
     (ActionPerformed::Patch, ActionState::Success, StateReason::Patched);
@@ -198,7 +199,7 @@ fn the_first_decision_stands_and_a_wrong_digest_is_refused() {
     let decide = |verdict, digest: Option<&str>, reason: &str| Input::Decide {
         stage: None,
         digest: digest.map(str::to_owned),
-        decision: Decision { verdict, by: person("eve"), reason: reason.into(), how: How::Command },
+        decision: Decision::new(verdict, person("eve"), reason, How::Command),
     };
     let wrong = world.take(decide(Verdict::Approved, Some("00000000"), "x"));
     assert!(matches!(wrong, Err(Refusal::OtherDigest { .. })), "{wrong:?}");
@@ -215,7 +216,7 @@ fn the_first_decision_stands_and_a_wrong_digest_is_refused() {
 fn an_approval_that_waited_too_long_must_be_given_again() {
     let mut world = World::new(settings());
     world.drive();
-    let decision = Decision { verdict: Verdict::Approved, by: person("boss"), reason: "ok".into(), how: How::Command };
+    let decision = Decision::new(Verdict::Approved, person("boss"), "ok", How::Command);
     world.take(Input::Decide { stage: None, digest: None, decision }).unwrap();
     world.now = world.now.checked_add(jiff::SignedDuration::from_hours(8 * 24)).unwrap();
     world.drive();
@@ -247,7 +248,7 @@ fn an_expired_gate_takes_no_approval() {
     let mut world = World::new(plan);
     world.drive();
     world.now = world.rollout.next_expiry().unwrap();
-    let decision = Decision { verdict: Verdict::Approved, by: person("late"), reason: "ok".into(), how: How::Command };
+    let decision = Decision::new(Verdict::Approved, person("late"), "ok", How::Command);
     let approve = || Input::Decide { stage: None, digest: None, decision: decision.clone() };
     assert!(world.rollout.decide(approve(), world.now).is_ok(), "the last moment is in time");
     world.now = world.now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap();

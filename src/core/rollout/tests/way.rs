@@ -2,8 +2,9 @@
 
 use super::world::{Does, World, person, settings};
 use super::{PATCHED, RESTORED};
+use crate::core::approval::Decision;
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
-use crate::core::event::{Decision, Input, PauseCause, Step};
+use crate::core::event::{Input, PauseCause, Step};
 use crate::core::findings::Fate;
 use crate::core::ids::HostIx;
 use crate::core::problem::ErrorKind;
@@ -289,7 +290,7 @@ fn a_recovery_takes_no_decision_back() {
     let mut world = World::new(plan).host(1, Step::Apply, &lost);
     world.drive();
     let digest = world.rollout.stages()[0].open_gate().unwrap().digest.to_string();
-    let decision = Decision { verdict: Verdict::Rejected, by: person("boss"), reason: "no".into(), how: How::Command };
+    let decision = Decision::new(Verdict::Rejected, person("boss"), "no", How::Command);
     world.take(Input::Decide { stage: None, digest: Some(digest), decision }).unwrap();
     let recover = Input::Recover { by: person("ops"), hosts: vec![HostIx(1)] };
     assert!(matches!(world.take(recover), Err(Refusal::NotAtRest(_))));

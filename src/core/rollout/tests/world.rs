@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::core::approval::{Approval, Decision};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
-use crate::core::event::{Decision, Event, Input, Step};
+use crate::core::event::{Event, Input, Step};
 use crate::core::findings::{Fate, OldPackage, OldSource, Platform, RebootNeed, Resolution, StepReport, StepResult};
 use crate::core::ids::{Digest, HostIx, StageIx};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
@@ -15,8 +16,8 @@ use crate::core::record::{Head, Record};
 use crate::core::report::{self, Driven};
 use crate::core::rollout::{Effect, Refusal, Rollout};
 use crate::core::settings::{
-    Amount, Approval, DeadMan, Escalate, Host, OnExceeded, OnTimeout, Patch, Person, Pin, Reboot, Restart, RunKind,
-    Scope, Select, Settings, Stage, Unproven, When,
+    Amount, DeadMan, Escalate, Host, OnExceeded, Patch, Person, Pin, Reboot, Restart, RunKind, Scope, Select, Settings,
+    Stage, Unproven,
 };
 
 pub(super) fn person(name: &str) -> Person {
@@ -58,12 +59,7 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
         reboot_timeout: std::time::Duration::from_secs(600),
         dead_man: DeadMan::Off,
         timeout: std::time::Duration::from_secs(1800),
-        approval: Some(Approval {
-            when: When::After,
-            wait: std::time::Duration::from_secs(7 * 86400),
-            on_timeout: OnTimeout::Wait,
-            valid: std::time::Duration::from_secs(7 * 86400),
-        }),
+        approval: Some(Approval::default()),
     }
 }
 
@@ -94,6 +90,7 @@ pub(super) fn settings() -> Settings {
         stages: vec![stage("uat", 0..2, &[]), stage("prod", 2..6, &[0])],
         hosts: (0..6).map(|n| host(&format!("h{n}"))).collect(),
         forks: None,
+        signers: None,
     }
 }
 
@@ -246,7 +243,7 @@ impl World {
             }
             Effect::Ask { stage, .. } => {
                 if let Some((verdict, reason)) = self.gates.get(&stage.0).copied() {
-                    let decision = Decision { verdict, by: person("boss"), reason: reason.into(), how: How::Prompt };
+                    let decision = Decision::new(verdict, person("boss"), reason, How::Prompt);
                     self.take(Input::Decide { stage: Some(*stage), digest: None, decision }).unwrap();
                 }
             }
