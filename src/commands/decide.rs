@@ -9,6 +9,7 @@ use crate::core::event::Input;
 use crate::core::evidence::Confirmation;
 use crate::core::ids::{RunId, StageIx};
 use crate::core::report;
+use crate::core::stage::Gate;
 use crate::ports::state::{Loaded, Runs, StateError};
 use crate::ports::{Reply, Wish};
 
@@ -32,15 +33,21 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
     let wish = Wish::Decide { stage: args.stage.clone(), digest: digest(&args, &loaded, stage), decision };
     let verb = if verdict == Verdict::Approved { "approved" } else { "rejected" };
     let stage_name = record(context, runs.as_ref(), &run, wish).await?;
-    let resume = args.resume && !runs.load(&run)?.driven;
+    let now = runs.load(&run)?;
+    let tally =
+        now.frozen.settings.stages.iter().zip(now.rollout.stages()).find_map(|(stage, state)| {
+            state.open_gate().filter(|_| stage.name.as_str() == stage_name).map(Gate::tally)
+        });
+    let resume = args.resume && !now.driven && tally.is_none();
     if !resume {
-        let next = if runs.load(&run)?.driven {
-            "the process that drives the run goes on by itself".to_owned()
-        } else {
-            format!("`patchctl resume {run}` goes on")
+        let next = match tally {
+            Some((have, need)) => format!("{have} of {need} approvals; others must approve, too"),
+            None if now.driven => "the process that drives the run goes on by itself".to_owned(),
+            None => format!("`patchctl resume {run}` goes on"),
         };
         let document = serde_json::json!({
-            "schema": 1, "run_id": run, "stage": stage_name, "verdict": verb, "recorded": true, "errors": [],
+            "schema": 1, "run_id": run, "stage": stage_name, "verdict": verb, "recorded": true,
+            "decided": tally.is_none(), "errors": [],
         });
         context.print(&document, |_| format!("stage {stage_name} of run {run}: {verb}; {next}\n"))?;
         return Ok(0);
@@ -114,7 +121,9 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
         Ok(held) => {
             let loaded = runs.load(run)?;
             let settings = std::sync::Arc::clone(&loaded.frozen.settings);
-            let Wish::Decide { stage, digest, decision } = wish else { return Ok(String::new()) };
+            let Wish::Decide { stage, digest, mut decision } = wish else { return Ok(String::new()) };
+            let people = context.wiring.people();
+            decision.groups = people.groups_of(&decision.by.name, &loaded.rollout.groups_of_gates());
             let ix = stage.and_then(|name| settings.stage(&name)).or_else(|| only_gate(&loaded));
             let mut state = drive::taken_up(context, loaded, held.store)?;
             let input = Input::Decide { stage: ix, digest, decision };

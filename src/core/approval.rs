@@ -259,6 +259,18 @@ impl Approval {
         }
     }
 
+    /// Who may decide and how, for people.
+    pub fn words(&self, requester: &str) -> String {
+        let mut words = self.allowed();
+        if self.four_eyes {
+            words.push_str(&format!("; not {requester}, who started the run"));
+        }
+        if self.signed {
+            words.push_str("; signed decisions only");
+        }
+        words
+    }
+
     /// The groups that its lists name.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.by.iter().flatten().filter_map(Who::group)

@@ -30,6 +30,8 @@ pub enum Step {
     Confirm,
     /// reboot.
     Reboot,
+    /// inspect, before an approval is used; for what is not patched yet also resolve, preflight: reads only.
+    Recheck,
 }
 
 impl Step {
@@ -44,12 +46,13 @@ impl Step {
             Self::Forget => "forget",
             Self::Confirm => "confirm",
             Self::Reboot => "reboot",
+            Self::Recheck => "recheck",
         }
     }
 
     /// Whether the step runs as a job on the host.
     pub fn is_job(self) -> bool {
-        !matches!(self, Self::Resolve | Self::Confirm)
+        !matches!(self, Self::Resolve | Self::Confirm | Self::Recheck)
     }
 
     /// Whether the host's dead man is armed with it, where the host has one.
@@ -66,6 +69,8 @@ pub enum GateKind {
     Before,
     /// After its last: keep it or undo it.
     After,
+    /// After a wave that others follow: keep it and go on, or undo it.
+    Wave,
 }
 
 /// Why a stage's patched hosts go back.
@@ -185,6 +190,25 @@ pub enum Event {
         /// Of which stage.
         stage: StageIx,
     },
+    /// Before an approval is used, the hosts that it is about are inspected again.
+    RecheckStarted {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// They are as they were when they were approved: the approval may be used now.
+    Rechecked {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// They are not: the approval is void, and the gate opens anew.
+    ApprovalStale {
+        /// Of which stage.
+        stage: StageIx,
+        /// What is decided on now.
+        digest: Digest,
+        /// What has changed, for people: each begins with the host's name.
+        changes: Vec<String>,
+    },
     /// A wave begins.
     WaveStarted {
         /// Of which stage.
@@ -199,7 +223,7 @@ pub enum Event {
         /// Of which stage.
         stage: StageIx,
     },
-    /// A gate before the stage's first change was approved, and the approval is used now.
+    /// A gate before the stage's first change, or between two waves, was approved, and the approval is used now.
     GatePassed {
         /// Of which stage.
         stage: StageIx,
@@ -333,6 +357,9 @@ impl Event {
         "gate_opened",
         "decided",
         "approval_lapsed",
+        "recheck_started",
+        "rechecked",
+        "approval_stale",
         "wave_started",
         "wave_ended",
         "gate_passed",

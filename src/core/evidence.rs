@@ -31,6 +31,12 @@ pub struct GateQuestion {
     pub have: u32,
     /// How many it needs.
     pub need: u32,
+    /// Who may decide, and how, in words; none: anybody who may use the state folder, in any way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_decide: Option<String>,
+    /// Who has approved already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
     /// Where an approval leads: the stages that may begin then, each with its number of hosts.
     pub opens: Vec<(StageName, usize)>,
     /// How many hosts a rejection takes back.
@@ -49,6 +55,8 @@ pub enum GateKind {
     Before,
     /// After its last: on what was done.
     After,
+    /// Between two waves: on what was done up to there.
+    Wave,
     /// More hosts failed than the plan allows, and it says that a person decides about the healthy ones.
     Exceeded,
     /// More hosts than the plan allows did not answer after the first change: a person decides about the others.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Digest, PlaybookName};
 use super::packages::{Arch, Package, PackageName, PackageOp, Version};
-use super::problem::Problem;
+use super::problem::{ErrorKind, Problem};
 
 /// What proofs are pinned under: packages proved on one kind of host say nothing about another kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -227,12 +227,78 @@ pub struct Difference {
     pub after: String,
 }
 
+/// What a host is found to be when it is inspected again, before an approval is used: the part of the evidence that comes
+/// from the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Who answered.
+    pub identity: Identity,
+    /// What is installed, of the packages that the approval is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Package>,
+    /// What would be done, where nothing is done yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Digest>,
+    /// Whether a reboot is due.
+    #[serde(default)]
+    pub reboot: RebootNeed,
+    /// Why it could not be inspected, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ErrorKind>,
+}
+
+impl Inspection {
+    /// How this one differs from what was approved, for people; empty: not at all.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        if let Some(kind) = now.problem {
+            let known = self.problem == now.problem;
+            return if known { Vec::new() } else { vec![format!("cannot be inspected any more ({})", kind.as_str())] };
+        }
+        let mut found = Vec::new();
+        if self.problem.is_some() {
+            found.push("can be inspected again".into());
+        }
+        let key = |identity: &Identity| identity.host_key.clone().unwrap_or_default();
+        if key(&self.identity) != key(&now.identity) {
+            found.push("has another host key".into());
+        }
+        if self.identity.machine_id != now.identity.machine_id {
+            found.push("is another machine: its machine ID differs".into());
+        }
+        found.extend(package_differences(&self.packages, &now.packages));
+        if self.transaction != now.transaction {
+            found.push("what would be done there is not what was approved".into());
+        }
+        if self.reboot.is_due() != now.reboot.is_due() {
+            let words = if now.reboot.is_due() { "wants a reboot now" } else { "wants no reboot any more" };
+            found.push(words.into());
+        }
+        found
+    }
+}
+
+fn package_differences(approved: &[Package], now: &[Package]) -> Vec<String> {
+    let version = |list: &[Package], wanted: &Package| {
+        let here = list.iter().find(|package| package.name == wanted.name && package.arch == wanted.arch);
+        here.and_then(|package| package.version.as_ref().map(ToString::to_string))
+    };
+    let differs = |package: &Package| {
+        let (was, is) = (version(approved, package), version(now, package));
+        let word = |version: Option<String>| version.unwrap_or_else(|| "not installed".into());
+        (was != is).then(|| format!("{} is {} now, and was {}", package.name, word(is), word(was)))
+    };
+    let added = now.iter().filter(|package| !approved.iter().any(|a| a.name == package.name && a.arch == package.arch));
+    approved.iter().chain(added).filter_map(differs).collect()
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepResult {
     /// The host was resolved.
     Resolved(Box<Resolution>),
+    /// The host was inspected again.
+    Inspected(Box<Inspection>),
     /// The step did what it should.
     Done(Box<StepReport>),
     /// Nobody had confirmed the change in time, and the host undid it by itself: what its own way back reported.

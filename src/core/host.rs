@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::Step;
-use super::findings::{Fate, RebootNeed, Resolution, StepReport, StepResult};
+use super::findings::{Fate, Inspection, RebootNeed, Resolution, StepReport, StepResult};
 use super::problem::{ErrorKind, Problem};
 use super::settings::{Reboot, RunKind};
 
@@ -13,7 +13,7 @@ pub const ROLLBACK_TRIES: u32 = 2;
 /// How often a stash is tried: what stands in its way (a lock, a repository) may pass, and nothing is changed by it.
 pub const STASH_TRIES: u32 = 3;
 
-const STEPS: usize = 8;
+const STEPS: usize = 9;
 
 /// Where a host stands when no step runs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub enum Activity {
     Undoing,
     /// Taking claims off.
     Closing,
+    /// Looking whether what was approved is still so.
+    Rechecking,
 }
 
 /// One host's way.
@@ -100,6 +102,12 @@ pub struct HostRun {
     pub given_up: Option<String>,
     /// Since it was lost its stage has been decided: whatever its job comes to, it goes back.
     pub goes_back: bool,
+    /// What it was found to be when it was inspected again: since then that is the evidence.
+    pub inspected: Option<Box<Inspection>>,
+    /// How that differed from the evidence before, for people.
+    pub drift: Vec<String>,
+    /// It is to be inspected again.
+    must_inspect: bool,
     /// The step whose job it is to be asked about: it was lost in it.
     asking: Option<Step>,
     /// The job that is under way is asked about, and not begun where the host does not know it.
@@ -141,6 +149,9 @@ impl HostRun {
             reboot_reason: None,
             given_up: None,
             goes_back: false,
+            inspected: None,
+            drift: Vec::new(),
+            must_inspect: false,
             asking: None,
             asked: false,
             reboot,
@@ -156,6 +167,9 @@ impl HostRun {
     pub fn next(&self, activity: Activity, kind: &RunKind) -> Option<Step> {
         if self.step.is_some() {
             return None;
+        }
+        if activity == Activity::Rechecking {
+            return self.must_inspect.then_some(Step::Recheck);
         }
         if self.asking.is_some() {
             return self.asking.filter(|_| matches!(activity, Activity::Rolling | Activity::Undoing));
@@ -200,6 +214,10 @@ impl HostRun {
 
     pub(super) fn begin(&mut self, step: Step, at: Timestamp) {
         (self.step, self.began) = (Some(step), Some(at));
+        if step == Step::Recheck {
+            self.must_inspect = false;
+            return;
+        }
         if self.asking.take().is_some() {
             self.asked = true;
             return;
@@ -223,6 +241,13 @@ impl HostRun {
     }
 
     pub(super) fn end(&mut self, step: Step, result: &StepResult, at: Timestamp) {
+        if step == Step::Recheck {
+            self.step = None;
+            if let StepResult::Resolved(resolution) = result {
+                self.resolution = Some(resolution.clone());
+            }
+            return;
+        }
         (self.step, self.asked) = (None, false);
         let lost = matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
         // A stash begins once an earlier one has ended.
@@ -237,6 +262,7 @@ impl HostRun {
         }
         match (step, result) {
             (_, StepResult::Resolved(resolution)) => self.resolution = Some(resolution.clone()),
+            (_, StepResult::Inspected(_)) => {}
             (Step::Forget, StepResult::Done(_)) => (self.claimed, self.armed) = (false, false),
             // A claim that could not be taken off is noted by the rollout; it changes nothing about the host.
             (Step::Forget, _) => self.claimed = false,
@@ -249,6 +275,70 @@ impl HostRun {
         if self.goes_back && matches!(self.place, Place::Applied | Place::Settled | Place::MustReboot | Place::Patched)
         {
             self.place = Place::MustUndo;
+        }
+    }
+
+    /// Before an approval is used, it is to be inspected again, if it is among what was approved. Whether it is.
+    pub(super) fn must_inspect(&mut self) -> bool {
+        let approved = matches!(self.place, Place::Ready | Place::Current | Place::Patched | Place::Kept);
+        self.must_inspect = approved && self.resolution.is_some() && !self.is_out_of_reach();
+        self.drift.clear();
+        self.must_inspect
+    }
+
+    /// The part of the evidence that came from the host.
+    pub fn evidence(&self) -> Inspection {
+        if let Some(inspected) = &self.inspected {
+            return (**inspected).clone();
+        }
+        let found = self.resolution.as_deref();
+        let changed = matches!(self.place, Place::Patched | Place::Kept);
+        let settled = self.settled.as_deref().filter(|_| changed);
+        Inspection {
+            identity: found.map(|found| found.identity.clone()).unwrap_or_default(),
+            packages: match (settled, found) {
+                (Some(report), _) => report.packages.clone(),
+                (None, found) => found.map(|found| found.current.clone()).unwrap_or_default(),
+            },
+            transaction: found.filter(|_| self.place == Place::Ready).map(|found| found.transaction),
+            reboot: match (settled, found) {
+                (Some(report), _) => report.reboot.clone(),
+                (None, found) => found.map(|found| found.reboot.clone()).unwrap_or_default(),
+            },
+            problem: None,
+        }
+    }
+
+    /// It was inspected again; `approved` is the evidence before.
+    pub(super) fn inspected_again(&mut self, approved: &Inspection, result: &StepResult) {
+        let now = match result {
+            StepResult::Inspected(found) => (**found).clone(),
+            StepResult::Failed { problem, .. } => Inspection { problem: Some(problem.kind), ..approved.clone() },
+            _ => {
+                self.inspected = None;
+                self.evidence()
+            }
+        };
+        self.drift = approved.differences(&now);
+        if let (Place::Refused, Some(problem)) = (self.place, &self.problem) {
+            self.drift = vec![format!("would not be patched any more: {}", problem.message)];
+        }
+        let resolved = matches!(result, StepResult::Resolved(_));
+        if !self.drift.is_empty() && !resolved {
+            self.inspected = Some(Box::new(now));
+        }
+    }
+
+    /// Nobody waits for what it was asked again: the process that did is gone.
+    pub(super) fn forget_recheck(&mut self) {
+        self.must_inspect = false;
+        self.step = self.step.filter(|step| *step != Step::Recheck);
+    }
+
+    /// Nobody's approval holds for it any more: what was kept waits for a decision again.
+    pub(super) fn undecided_again(&mut self) {
+        if self.place == Place::Kept {
+            self.place = Place::Patched;
         }
     }
 
@@ -308,7 +398,9 @@ impl HostRun {
         self.place = match (step, fate) {
             (Step::Stash, Fate::Unchanged | Fate::Changed) if passes && self.may_stash_again() => Place::Ready,
             // Neither asking nor stashing changes a package, whatever became of the connection.
-            (Step::Resolve | Step::Stash, _) | (Step::Apply | Step::Rollback, Fate::Unchanged) => Place::Refused,
+            (Step::Resolve | Step::Recheck | Step::Stash, _) | (Step::Apply | Step::Rollback, Fate::Unchanged) => {
+                Place::Refused
+            }
             (_, Fate::Lost) => Place::Lost,
             // It was asked about and never began.
             (Step::Settle, Fate::Unchanged) => Place::Applied,

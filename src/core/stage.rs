@@ -33,6 +33,8 @@ pub enum Phase {
     Undoing(UndoCause),
     /// Claims are taken off.
     Closing(StageEnd),
+    /// Its hosts are inspected again, before its approval is used: after its end by a stage that needs it, else by itself.
+    Rechecking(Option<StageEnd>),
     /// Over.
     Ended(StageEnd),
 }
@@ -97,6 +99,12 @@ pub struct StageRun {
     pub exceeded: bool,
     /// More hosts than may did not answer after the first change.
     pub unreached: bool,
+    /// Its hosts were inspected again, and nobody has used that yet.
+    pub(super) fresh: bool,
+    /// Why its last approval was void, for people; empty: it was not.
+    pub stale: Vec<String>,
+    /// The last wave that was approved at its own gate.
+    pub(super) passed: u32,
     /// Lost hosts were asked what became of them, after it had ended.
     pub(super) recovered: bool,
     /// When its first host was asked.
@@ -124,6 +132,9 @@ impl StageRun {
             decisions: Vec::new(),
             exceeded: false,
             unreached: false,
+            fresh: false,
+            stale: Vec::new(),
+            passed: 0,
             recovered: false,
             opened: None,
             failed: 0,
@@ -142,6 +153,7 @@ impl StageRun {
             Phase::Rolling => Some(Activity::Rolling),
             Phase::Undoing(_) => Some(Activity::Undoing),
             Phase::Closing(_) => Some(Activity::Closing),
+            Phase::Rechecking(_) => Some(Activity::Rechecking),
             _ => None,
         }
     }

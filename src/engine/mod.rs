@@ -7,7 +7,7 @@ mod hear;
 mod show;
 mod steps;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -330,9 +330,7 @@ impl Driver<'_> {
 
     /// The decision with the groups that its person is in, of those that gates of this run name.
     fn standing(&self, decision: Decision) -> Decision {
-        let gates = self.run.rollout.stages().iter().filter_map(|run| run.gate.as_ref());
-        let named: BTreeSet<&str> = gates.flat_map(|gate| gate.rules.groups()).collect();
-        let named: Vec<&str> = named.into_iter().collect();
+        let named = self.run.rollout.groups_of_gates();
         Decision { groups: self.world.people.groups_of(&decision.by.name, &named), ..decision }
     }
 

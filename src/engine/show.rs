@@ -34,7 +34,9 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             stage: stage_name(&rollout.stage_of(*host)),
             phase: phase(*step).into(),
         }],
-        Event::StepEnded { host, step, .. } if *step != Step::Forget => host_done(rollout, *host).into_iter().collect(),
+        Event::StepEnded { host, step, .. } if !matches!(step, Step::Forget | Step::Recheck) => {
+            host_done(rollout, *host).into_iter().collect()
+        }
         Event::StageEnded { stage, .. } => {
             let (state, reason) = report::stage_state(rollout, *stage);
             vec![View::StageDone { stage: stage_name(stage), state, reason }]
@@ -71,6 +73,18 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
                 stage_name(stage)
             ),
         }],
+        Event::ApprovalStale { stage, changes, .. } => vec![View::Message {
+            level: Level::Warning,
+            text: format!(
+                "stage {}: the approval is void, and its gate waits again: {}",
+                stage_name(stage),
+                changes.join("; ")
+            ),
+        }],
+        Event::ApprovalLapsed { stage } => vec![View::Message {
+            level: Level::Warning,
+            text: format!("stage {}: the approval is too old to be used, and its gate waits again", stage_name(stage)),
+        }],
         Event::Exceeded { stage } => vec![View::Message {
             level: Level::Warning,
             text: format!("stage {}: more hosts failed than max_failed allows; no new host starts", stage_name(stage)),
@@ -99,6 +113,7 @@ fn phase(step: Step) -> &'static str {
         Step::Forget => "releasing",
         Step::Confirm => "confirming",
         Step::Reboot => "rebooting",
+        Step::Recheck => "inspecting again",
     }
 }
 

@@ -58,6 +58,13 @@ pub fn overview(look: &Look, gate: &GateQuestion) -> String {
         let hosts = text::count(hidden, "host");
         out.push_str(&format!("\n  and {hosts} in smaller groups, all well: the details have them\n"));
     }
+    caveats(&mut out, look, gate);
+    out.push_str(&consequences(look, gate));
+    out
+}
+
+/// What went wrong, and what a person should know beside it.
+fn caveats(out: &mut String, look: &Look, gate: &GateQuestion) {
     let problems: Vec<_> = gate.hosts.iter().filter_map(|host| host.problem.as_ref()).collect();
     if !problems.is_empty() {
         out.push('\n');
@@ -67,10 +74,8 @@ pub fn overview(look: &Look, gate: &GateQuestion) -> String {
         out.push('\n');
     }
     for note in notes(gate) {
-        field(&mut out, look, &look.warn(), 2, &note);
+        field(out, look, &look.warn(), 2, &note);
     }
-    out.push_str(&consequences(look, gate));
-    out
 }
 
 /// The notes; those that say the same of several hosts are one.
@@ -118,6 +123,7 @@ pub fn details(look: &Look, gate: &GateQuestion) -> String {
         out.push('\n');
         one_host(&mut out, look, host, gate.kind);
     }
+    caveats(&mut out, look, gate);
     out.push_str(&consequences(look, gate));
     out
 }
@@ -195,7 +201,8 @@ fn tone(state: StateReason) -> Tone {
 /// At its own gate a host that waits is one that was patched.
 fn state_at(kind: GateKind, state: StateReason) -> StateReason {
     match (kind, state) {
-        (GateKind::After | GateKind::Exceeded | GateKind::Unreached, StateReason::Waiting) => StateReason::Patched,
+        (GateKind::Before, state) => state,
+        (_, StateReason::Waiting) => StateReason::Patched,
         (_, state) => state,
     }
 }
@@ -212,6 +219,10 @@ fn headline(look: &Look, gate: &GateQuestion) -> String {
     let title = match gate.kind {
         GateKind::Before => format!("May stage {} begin?", gate.stage),
         GateKind::After => format!("Keep the patch on stage {}?", gate.stage),
+        GateKind::Wave => {
+            let wave = gate.hosts.iter().map(|host| host.wave).max().unwrap_or(1);
+            format!("Keep the patch on stage {} up to wave {wave}, and go on with the next?", gate.stage)
+        }
         GateKind::Exceeded => format!("Too many hosts of stage {} failed: keep the patch on the others?", gate.stage),
         GateKind::Unreached => {
             format!("Too many hosts of stage {} do not answer: keep the patch on the others?", gate.stage)
@@ -372,6 +383,7 @@ fn consequences(look: &Look, gate: &GateQuestion) -> String {
         gate.opens.iter().map(|(stage, hosts)| format!("{stage} ({})", text::count(*hosts, "host"))).collect();
     let approve = match (gate.kind, opens.is_empty()) {
         (GateKind::Before, _) => "changes begin".to_owned(),
+        (GateKind::Wave, _) => "the patch is kept, and the next wave begins".to_owned(),
         (_, true) => "the patch is kept".to_owned(),
         (_, false) => format!("the patch is kept, {} may begin", opens.join(", ")),
     };
@@ -390,5 +402,20 @@ fn consequences(look: &Look, gate: &GateQuestion) -> String {
         about = format!("{about}, {by} {}", look.time(until.0));
     }
     out.push_str(&format!("  {}\n", look.paint(Tone::Dim, about)));
+    for line in who_decides(gate) {
+        out.push_str(&format!("  {}\n", look.paint(Tone::Dim, line)));
+    }
     out
+}
+
+/// Who may decide, and who has, where not just anybody may.
+fn who_decides(gate: &GateQuestion) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(allowed) = &gate.may_decide {
+        lines.push(format!("may decide: {allowed}"));
+    }
+    if !gate.approved_by.is_empty() {
+        lines.push(format!("approved by {}", gate.approved_by.join(", ")));
+    }
+    lines
 }

@@ -114,6 +114,10 @@ pub(crate) struct Host {
     pub(crate) half: bool,
     /// Something beside the versions differs from before.
     pub(crate) drift: bool,
+    /// Since when another machine answers under its name.
+    pub(crate) replaced: Option<u64>,
+    /// When it was inspected last.
+    pub(crate) inspected: Option<u64>,
     /// Its packages when the run began.
     pub(crate) at_start: Versions,
     /// Packages that somebody else has changed since the run began.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use patchctl::core::approval::{Decision, OnTimeout, When};
+use patchctl::core::approval::{Decision, OnTimeout, When, Who};
 use patchctl::core::document::Verdict;
 use patchctl::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use patchctl::core::findings::{Fate, StepResult};
@@ -19,6 +19,8 @@ pub(crate) struct Open {
     pub(crate) digest: Digest,
     pub(crate) since: Timestamp,
     pub(crate) decided: Option<(Verdict, Timestamp)>,
+    /// Who has approved.
+    approvals: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,11 @@ pub(crate) struct StageBook {
     pub(crate) gate: Option<Open>,
     /// Hosts that are patched and that nobody has decided on.
     pub(crate) undecided: BTreeSet<HostIx>,
+    /// Hosts that the last approval at the stage's end was about.
+    pub(crate) approved: BTreeSet<HostIx>,
+    /// Its hosts were inspected again by the process of now, and nobody has begun on that.
+    rechecked: bool,
+    looking: bool,
     /// It has succeeded, and was not taken back since: what its hosts keep is proved.
     pub(crate) proves: bool,
     before_ok: Option<Timestamp>,
@@ -63,6 +70,8 @@ pub(crate) struct Ledger {
     pub(crate) finished: bool,
     pub(crate) count: u64,
     pub(crate) cuts: u64,
+    /// Hosts of which the journal knows that another machine answers for them.
+    pub(crate) replaced: BTreeSet<HostIx>,
     pub(crate) decisions: Vec<(StageIx, Decision)>,
     pub(crate) wrong: Vec<String>,
 }
@@ -91,6 +100,7 @@ impl Ledger {
             finished: false,
             count: 0,
             cuts: 0,
+            replaced: BTreeSet::new(),
             decisions: Vec::new(),
             wrong: Vec::new(),
         }
@@ -127,6 +137,14 @@ impl Ledger {
         match &record.event {
             Event::Driven { .. } => {
                 (self.paused, self.stopping, self.barred, self.driven) = (false, false, false, Some(at));
+                for (ix, book) in (0..).map(StageIx).zip(&mut self.stages) {
+                    book.rechecked = false;
+                    // What was under way to look at hosts is not waited for.
+                    if book.looking {
+                        book.busy.retain(|host| self.stage_of[host] != ix);
+                    }
+                    book.looking = false;
+                }
             }
             Event::TailCut { .. } => self.cuts += 1,
             Event::Confirmed { .. } => self.confirmed = true,
@@ -149,16 +167,17 @@ impl Ledger {
                 self.must(!late, 7, || format!("{stage:?} failed, and its hosts stay until somebody says so"));
                 let open = self.book(*stage).gate.as_ref().is_some_and(|gate| gate.decided.is_none());
                 self.must(!open, 10, || format!("a second gate of {stage:?} opens"));
-                self.book(*stage).gate = Some(Open { kind: *gate, digest: *digest, since: at, decided: None });
+                let approvals = BTreeSet::new();
+                self.book(*stage).gate =
+                    Some(Open { kind: *gate, digest: *digest, since: at, decided: None, approvals });
             }
             Event::Decided { stage, gate, digest, decision } => self.decided(*stage, *gate, *digest, decision, at),
             Event::ApprovalLapsed { stage } => {
-                let book = self.book(*stage);
-                (book.end, book.after_ok) = (None, None);
-                if let Some(gate) = &mut book.gate {
-                    (gate.decided, gate.since) = (None, at);
-                }
+                self.opens_again(*stage, None, at);
             }
+            Event::ApprovalStale { stage, digest, .. } => self.opens_again(*stage, Some(*digest), at),
+            Event::RecheckStarted { stage } => (self.book(*stage).rechecked, self.book(*stage).looking) = (false, true),
+            Event::Rechecked { stage } => (self.book(*stage).rechecked, self.book(*stage).looking) = (true, false),
             Event::GatePassed { stage } => self.passed(*stage, at),
             Event::WaveStarted { stage, .. } => self.wave(*stage),
             Event::Exceeded { stage } => self.book(*stage).exceeded = true,
@@ -171,6 +190,19 @@ impl Ledger {
                 book.proves |= matches!(end, StageEnd::Approved | StageEnd::Current);
             }
             _ => {}
+        }
+    }
+
+    /// An approval is void: what it was about is undecided again.
+    fn opens_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) {
+        let book = self.book(stage);
+        (book.end, book.after_ok, book.before_ok, book.looking) = (None, None, None, false);
+        let approved = std::mem::take(&mut book.approved);
+        book.undecided.extend(approved);
+        if let Some(gate) = &mut book.gate {
+            (gate.decided, gate.since) = (None, at);
+            gate.digest = digest.unwrap_or(gate.digest);
+            gate.approvals.clear();
         }
     }
 
@@ -224,6 +256,7 @@ impl Ledger {
     fn given_up(&mut self, host: HostIx) {
         let book = self.book(self.stage_of[&host]);
         book.undecided.remove(&host);
+        book.approved.remove(&host);
         book.must_go_back.remove(&host);
         book.busy.remove(&host);
         book.booting.remove(&host);
@@ -301,10 +334,17 @@ impl Ledger {
         let asks = rules.is_some_and(|rules| rules.when != When::After);
         let approved = self.book(ix).before_ok.is_some();
         self.must(!asks || approved, 1, || format!("{ix:?} begins without the permission to"));
+        let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
+        let waits = self.book(ix).undecided.clone();
+        self.must(!each || waits.is_empty(), 1, || {
+            format!("a wave of {ix:?} begins, and {waits:?} wait for their gate")
+        });
         let first = !std::mem::replace(&mut self.book(ix).began, true);
         for need in self.settings.stages[ix.at()].needs.clone() {
             let Some(rules) = self.settings.stages[need.at()].approval.clone() else { continue };
             let Some(given) = self.book(need).after_ok else { continue };
+            let looked = std::mem::take(&mut self.book(need).rechecked);
+            self.must(!first || looked, 1, || format!("{ix:?} begins, and nobody has looked at {need:?} again"));
             // While a process lives its own approvals do not grow old, nor while a stage is being closed.
             let closed_before = self.stages[need.at()].closed < self.driven;
             let old = closed_before && self.driven.is_some_and(|driven| older(given, rules.valid, driven));
@@ -332,9 +372,20 @@ impl Ledger {
     fn ended(&mut self, host: HostIx, step: Step, result: &StepResult) {
         let ix = self.stage_of[&host];
         let run = matches!(self.settings.kind, RunKind::Run);
+        let identity = match result {
+            StepResult::Resolved(found) => Some(&found.identity),
+            StepResult::Inspected(found) => Some(&found.identity),
+            _ => None,
+        };
+        let other = identity.and_then(|identity| identity.machine_id.as_ref()).is_some_and(|id| id.ends_with("-new"));
+        self.replaced.extend(other.then_some(host));
         if let StepResult::Resolved(found) = result {
             self.dead_men.remove(&host);
             self.dead_men.extend(found.dead_man.map(|_| host));
+        }
+        if step == Step::Recheck {
+            self.book(ix).busy.remove(&host);
+            return;
         }
         let unarmed = matches!(result, StepResult::RestoredItself { .. })
             || matches!((step, result), (Step::Confirm | Step::Rollback, StepResult::Done(_)))
@@ -376,6 +427,7 @@ impl Ledger {
             }
             (Step::Rollback, _) => {
                 book.undecided.remove(&host);
+                book.approved.remove(&host);
                 book.must_go_back.remove(&host);
             }
             _ => {}
@@ -409,6 +461,27 @@ impl Ledger {
         }
     }
 
+    /// Whose decision it is, and whether that person may decide: read from the plan, not from the core.
+    fn counts(&mut self, ix: StageIx, decision: &Decision) {
+        let Some(rules) = self.settings.stages[ix.at()].approval.clone() else { return };
+        if decision.verdict == Verdict::Expired {
+            return;
+        }
+        let name = decision.by.name.clone();
+        let fits = |who: &Who| match who {
+            Who::Person(listed) => *listed == name,
+            Who::Group(group) => name.ends_with(group.as_str()),
+        };
+        let listed = rules.by.iter().all(|list| list.iter().any(fits));
+        self.must(listed, 10, || format!("{name} decides at a gate of {ix:?} and may not"));
+        if decision.verdict == Verdict::Approved {
+            let own = rules.four_eyes && name == self.settings.requester.name;
+            self.must(!own, 10, || format!("{name} approves the own run at {ix:?}"));
+            let again = self.book(ix).gate.as_ref().is_some_and(|gate| gate.approvals.contains(&name));
+            self.must(!again, 10, || format!("{name} approves {ix:?} twice"));
+        }
+    }
+
     fn decided(&mut self, ix: StageIx, kind: GateKind, digest: Digest, decision: &Decision, at: Timestamp) {
         self.decisions.push((ix, decision.clone()));
         let open = self.book(ix).gate.clone();
@@ -419,19 +492,30 @@ impl Ledger {
             .zip(rules)
             .is_some_and(|(open, rules)| rules.on_timeout == OnTimeout::Reject && older(open.since, rules.wait, at));
         let yes = decision.verdict == Verdict::Approved;
+        self.counts(ix, decision);
         self.must(!(yes && expired), 10, || format!("{decision:?} at an expired gate of {ix:?}"));
         let early = decision.verdict == Verdict::Expired && !expired;
         self.must(!early, 10, || format!("the gate of {ix:?} expires before its time"));
+        let quorum = self.settings.stages[ix.at()].approval.as_ref().map_or(1, |rules| rules.quorum as usize);
         let book = self.book(ix);
         if let Some(gate) = &mut book.gate {
+            gate.approvals.extend(yes.then(|| decision.by.name.clone()));
+            if yes && gate.approvals.len() < quorum {
+                return;
+            }
             gate.decided = Some((decision.verdict, at));
         }
         match (kind, yes) {
+            (GateKind::Wave, true) => book.undecided.clear(),
+            (GateKind::Wave, false) => {
+                let all = book.undecided.clone();
+                book.must_go_back.extend(all);
+            }
             (GateKind::Before, true) => book.before_ok = Some(at),
             (GateKind::Before, false) => {}
             (GateKind::After, true) => {
                 book.after_ok = Some(at);
-                book.undecided.clear();
+                book.approved = std::mem::take(&mut book.undecided);
             }
             (GateKind::After, false) => {
                 let all = book.undecided.clone();

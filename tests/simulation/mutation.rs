@@ -28,14 +28,21 @@ pub(crate) enum Mutation {
     NoSeal,
     NoConfirm,
     BootAll,
+    OneIsEnough,
+    AnybodyMay,
+    OwnApproval,
+    NoWaveGates,
+    BlindRecheck,
 }
 
 impl Mutation {
     /// Each with the invariant that it breaks, and what it does.
-    pub(crate) const ALL: [(Self, u8, &'static str); 21] = [
+    pub(crate) const ALL: [(Self, u8, &'static str); 26] = [
         (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
         (Self::NoGate, 1, "stages have no gate"),
         (Self::LongValid, 1, "approvals never grow old"),
+        (Self::NoWaveGates, 1, "waves follow each other without a question"),
+        (Self::BlindRecheck, 1, "a host that is inspected again says what it said before"),
         (Self::LateSync, 2, "a record reaches the disk only with the one after it"),
         (Self::RunAgain, 3, "a job that is asked about again runs again"),
         (Self::Float, 4, "later stages take what is newest"),
@@ -51,6 +58,9 @@ impl Mutation {
         (Self::NoTailCut, 9, "a torn tail is cut off without a word"),
         (Self::Forge, 10, "a rejection is taken for an approval"),
         (Self::PatientGate, 10, "a gate never expires"),
+        (Self::OneIsEnough, 1, "one approval opens every gate"),
+        (Self::AnybodyMay, 10, "anybody may decide"),
+        (Self::OwnApproval, 10, "who started the run may approve it"),
         (Self::DeadTooSoon, 12, "a job that is not heard of is taken for dead"),
         (Self::NoEnd, 14, "a run is driven on and on and gets nowhere"),
         (Self::NoSeal, 15, "a journal's head is compared with nothing"),
@@ -67,6 +77,10 @@ impl Mutation {
                 Self::BootAll => stage.reboot_parallel = Amount::Count(1000),
                 Self::Tolerant => stage.max_failed = Amount::Count(1000),
                 Self::NarrowScope => stage.rollback_scope = Scope::Host,
+                Self::OneIsEnough => stage.approval.iter_mut().for_each(|a| a.quorum = 1),
+                Self::AnybodyMay => stage.approval.iter_mut().for_each(|a| a.by.clear()),
+                Self::OwnApproval => stage.approval.iter_mut().for_each(|a| a.four_eyes = false),
+                Self::NoWaveGates => stage.approval.iter_mut().for_each(|a| a.each_wave = false),
                 Self::PatientGate => stage.approval.iter_mut().for_each(|a| a.on_timeout = OnTimeout::Wait),
                 _ => {}
             }

@@ -35,7 +35,35 @@ impl World {
             let letter = self.letter(stage, digest);
             self.letters.push((at, letter));
         }
+        if self.chance(self.faults.others / 4) {
+            let hosts = self.settings.stages[stage.at()].hosts.clone();
+            let host = self.rng.pick(&hosts);
+            let at = now + self.rng.range(1_000, 2_000_000);
+            self.hosts[host.at()].replaced.get_or_insert(at);
+            self.fault("another machine under a host's name");
+        }
         self.bell.notify_one();
+    }
+
+    /// In calm times everybody decides who can: a gate may need several of them.
+    pub(crate) fn patient_office(&mut self) {
+        let open = |book: &crate::ledger::StageBook| book.gate.as_ref().is_some_and(|gate| gate.decided.is_none());
+        if !self.calm {
+            return;
+        }
+        let open: Vec<bool> = self.disk.ledger.stages.iter().map(open).collect();
+        for (stage, _) in (0..).map(StageIx).zip(open).filter(|(_, open)| *open) {
+            for by in ["ann", "bob", "cleo"] {
+                let verdict = if self.rng.chance(900) { Verdict::Approved } else { Verdict::Rejected };
+                let reason = self.act(verdict, by, None);
+                let id = format!("letter-{}", self.acts.len());
+                self.letter_reasons.insert(id.clone(), reason.clone());
+                let decision = Decision::new(verdict, person(by), reason, How::Command);
+                let name = self.settings.stages[stage.at()].name.clone();
+                let wish = Wish::Decide { stage: Some(name), digest: None, decision };
+                self.letters.push((self.now(), Letter { id, wish }));
+            }
+        }
     }
 
     fn letter(&mut self, stage: StageIx, digest: Digest) -> Letter {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patchctl::core::approval::{Approval, OnTimeout, When};
+use patchctl::core::approval::{Approval, OnTimeout, When, Who};
 use patchctl::core::host::Place;
 use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use patchctl::core::packages::{OpKind, PackageOp};
@@ -75,6 +75,19 @@ fn amount(rng: &mut Rng) -> Amount {
     }
 }
 
+/// Whose decisions count. Whoever decides elsewhere is one of ann, bob and cleo; `ops` sits at the terminal.
+fn who_decides(rng: &mut Rng) -> Approval {
+    let who = |list: &[&str]| list.iter().filter_map(|name| Who::parse(name).ok()).collect::<Vec<_>>();
+    let (by, quorum) = match rng.below(10) {
+        0 => (vec![who(&["ann", "bob", "cleo", "ops"])], 2),
+        1 => (vec![who(&["ann", "group:b"]), who(&["group:o", "bob", "ann"])], 1),
+        2 => (Vec::new(), 3),
+        3 => (Vec::new(), 2),
+        _ => (Vec::new(), 1),
+    };
+    Approval { by, quorum, each_wave: rng.chance(200), four_eyes: rng.chance(150), ..Approval::default() }
+}
+
 fn approval(rng: &mut Rng) -> Option<Approval> {
     if rng.chance(150) {
         return None;
@@ -84,7 +97,7 @@ fn approval(rng: &mut Rng) -> Option<Approval> {
         wait: Duration::from_secs(rng.pick(&[60, 3600, 7 * 86400])),
         on_timeout: rng.pick(&[OnTimeout::Wait, OnTimeout::Wait, OnTimeout::Reject]),
         valid: Duration::from_secs(rng.pick(&[120, 7200, 7 * 86400])),
-        ..Approval::default()
+        ..who_decides(rng)
     })
 }
 

@@ -149,6 +149,8 @@ fn simulated(name: &str, rng: &mut Rng, faults: Faults) -> Host {
         packages,
         half: false,
         drift: false,
+        replaced: None,
+        inspected: None,
         foreign: std::collections::BTreeSet::new(),
         touched: false,
         claim: rng.chance(faults.others / 10).then(|| "01JD000000000000000000000Z".to_owned()),
@@ -219,6 +221,7 @@ impl World {
                 self.signals.push((second, "SIGINT"));
             }
         }
+        self.patient_office();
         let rate = faults.people / 12;
         if self.chance(rate) {
             let at = now + self.rng.range(1, 400_000);

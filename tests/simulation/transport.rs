@@ -527,7 +527,15 @@ impl World {
                 let _ = writeln!(out, "fits\t{fits}\tit says so");
             }
             "inspect" => {
-                let _ = writeln!(out, "fact\tmachine_id\tm{}\nreboot\tno\t", host.0);
+                let now = self.now();
+                self.hosts[host.at()].inspected = Some(now);
+                let target = &self.hosts[host.at()];
+                let blind = self.mutation == Some(Mutation::BlindRecheck) && script.name == "recheck";
+                let replaced = target.replaced.is_some_and(|at| at <= self.now());
+                let machine = if replaced && !blind { "-new" } else { "" };
+                let _ = writeln!(out, "fact\tmachine_id\tm{}{machine}", host.0);
+                let wants = target.wants_boot;
+                let _ = writeln!(out, "reboot\t{}", if wants { "yes\tlibc is older in PID 1" } else { "no\t" });
                 if script.env.get("WANT_INSTALLED").is_some_and(|flag| flag == "1") {
                     for (name, version) in &target.packages {
                         let _ = writeln!(out, "installed\t{name}\tamd64\t{version}");

@@ -31,6 +31,28 @@ impl World {
         if step == "apply" {
             self.only_proved(host, job);
         }
+        if step == "stash" {
+            self.on_what_was_approved(host);
+        }
+    }
+
+    /// Invariant 1: a stage begins on hosts that are what was approved, as far as anybody could know.
+    fn on_what_was_approved(&mut self, host: HostIx) {
+        let settings = self.settings.clone();
+        let Some(stage) = settings.stages.iter().find(|stage| stage.hosts.contains(&host)) else { return };
+        let needed: Vec<HostIx> = stage
+            .needs
+            .iter()
+            .flat_map(|need| self.disk.ledger.stages[need.at()].approved.iter().copied().collect::<Vec<_>>())
+            .collect();
+        for other in needed {
+            let target = &self.hosts[other.at()];
+            let since = target.replaced.filter(|at| target.inspected.is_some_and(|seen| *at <= seen));
+            let known = !since.is_some_and(|_| !self.disk.ledger.replaced.contains(&other));
+            self.must(known, 1, || {
+                format!("{host:?} begins on {other:?}, which has been another machine since {since:?}")
+            });
+        }
     }
 
     /// Invariant 4: what is installed here runs on a host of a stage that succeeded.

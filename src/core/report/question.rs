@@ -22,10 +22,15 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
         _ if run.unreached => evidence::GateKind::Unreached,
         GateKind::Before => evidence::GateKind::Before,
         GateKind::After => evidence::GateKind::After,
+        GateKind::Wave => evidence::GateKind::Wave,
     };
     let opened_by = settings.stages.iter().filter(|other| other.needs.contains(&ix) && !run.is_stopped());
+    let opened_by = opened_by.filter(|_| gate.kind != GateKind::Wave);
     let opens = opened_by.map(|other| (other.name.clone(), other.hosts.len())).collect();
     let patched = stage.hosts.iter().filter(|host| rollout.host(**host).place == Place::Patched).count();
+    // Between two waves it is about those that have begun.
+    let begun = |host: &&HostIx| gate.kind != GateKind::Wave || rollout.host(**host).wave <= run.wave;
+    let stale = run.stale.iter().map(|change| format!("since the last approval, which is void: {change}"));
     Some(GateQuestion {
         run: settings.run.clone(),
         change: settings.change.clone(),
@@ -38,10 +43,12 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
         rejects_then: rules.is_some_and(|rules| rules.on_timeout == OnTimeout::Reject),
         have,
         need,
+        may_decide: (!gate.rules.is_simple()).then(|| gate.rules.words(&settings.requester.name)),
+        approved_by: gate.decisions.iter().map(|(decision, _)| decision.by.name.clone()).collect(),
         opens,
         takes_back: patched,
-        hosts: stage.hosts.iter().map(|host| host_evidence(rollout, *host)).collect(),
-        notes: notes(rollout, ix),
+        hosts: stage.hosts.iter().filter(|host| begun(host)).map(|host| host_evidence(rollout, *host)).collect(),
+        notes: stale.chain(notes(rollout, ix)).collect(),
     })
 }
 

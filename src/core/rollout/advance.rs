@@ -62,7 +62,10 @@ impl Rollout {
             Phase::BetweenWaves if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::BetweenWaves if run.unreached => Some(self.after_silence(ix, head)),
             Phase::BetweenWaves if self.needs_not_met(ix) => self.needs_first(ix, head),
-            Phase::BetweenWaves => self.next_wave(ix).or_else(|| Some(self.after_last_wave(ix, head))),
+            Phase::BetweenWaves => self.next_wave(ix, head).unwrap_or_else(|| Some(self.after_last_wave(ix, head))),
+            Phase::Rechecking(end) => {
+                self.next_step(ix).or_else(|| run.is_through().then(|| self.after_recheck(ix, *end, head)))
+            }
             Phase::Gate if self.cancelled.is_some() && run.open_gate().is_some() => Some(self.end_cancelled(ix)),
             Phase::Gate => self.after_gate(ix),
             Phase::Undoing(cause) => {
@@ -234,7 +237,7 @@ impl Rollout {
         if before || self.must_ask(ix) {
             return Some(self.open_gate(ix, GateKind::Before, head));
         }
-        self.next_wave(ix)
+        self.next_wave(ix, head).flatten()
     }
 
     /// `unproven = "ask"`: a person decides whether the stage begins without what no earlier stage proved.
@@ -252,13 +255,56 @@ impl Rollout {
         Event::GateOpened { stage, gate, digest: self.statement(stage, gate, head).digest() }
     }
 
-    fn next_wave(&self, ix: StageIx) -> Option<Event> {
+    /// What leads to the stage's next wave: the wave itself, or what must come before it (none: it waits for that). None:
+    /// there is no further wave.
+    fn next_wave(&self, ix: StageIx, head: Digest) -> Option<Option<Event>> {
         let run = &self.stages[ix.at()];
         let ready = |host: &&HostIx| self.hosts[host.at()].place == Place::Ready;
-        (1..).zip(&run.waves).skip(run.wave as usize).find_map(|(wave, members)| {
+        let next = (1..).zip(&run.waves).skip(run.wave as usize).find_map(|(wave, members)| {
             let hosts: Vec<HostIx> = members.iter().filter(ready).copied().collect();
             (!hosts.is_empty()).then_some(Event::WaveStarted { stage: ix, wave, hosts })
+        })?;
+        let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
+        if each && run.passed < run.wave && self.has_patched(ix) {
+            return Some(Some(self.open_gate(ix, GateKind::Wave, head)));
+        }
+        if run.wave > 0 {
+            return Some(Some(next));
+        }
+        // Before its first change the approvals on which it begins are looked at once more.
+        let needs = &self.settings.stages[ix.at()].needs;
+        Some(match needs.iter().find(|need| self.must_recheck(**need)) {
+            Some(need) => Some(Event::RecheckStarted { stage: *need }),
+            None => Some(next),
         })
+    }
+
+    /// Whether the stage was approved, and nobody has looked since whether its hosts are still what was approved.
+    fn must_recheck(&self, ix: StageIx) -> bool {
+        let run = &self.stages[ix.at()];
+        let decided = run.gate.as_ref().and_then(|gate| gate.decided.as_ref());
+        let approved = decided.is_some_and(|(decision, _)| decision.verdict == Verdict::Approved);
+        approved && run.succeeded() && !run.fresh && self.settings.kind == RunKind::Run
+    }
+
+    /// The hosts were inspected again: the approval holds, or it is void.
+    fn after_recheck(&self, stage: StageIx, end: Option<StageEnd>, head: Digest) -> Event {
+        let hosts = &self.settings.stages[stage.at()].hosts;
+        let drift = hosts.iter().flat_map(|host| {
+            let name = &self.settings.hosts[host.at()].name;
+            self.hosts[host.at()].drift.iter().map(move |change| format!("{name}: {change}"))
+        });
+        let changes: Vec<String> = drift.collect();
+        let gate = self.stages[stage.at()].gate.as_ref();
+        // Whoever cancels wants no approval.
+        match gate.filter(|_| !changes.is_empty() && self.cancelled.is_none()) {
+            None if end.is_none() && !changes.is_empty() => self.end_unchanged(stage, StageEnd::Cancelled),
+            None => Event::Rechecked { stage },
+            Some(gate) => {
+                let digest = self.statement(stage, gate.kind, head).digest();
+                Event::ApprovalStale { stage, digest, changes }
+            }
+        }
     }
 
     fn watch_failures(&self, ix: StageIx) -> Option<Event> {
@@ -297,10 +343,10 @@ impl Rollout {
         }
         if self.any(ix, |place| matches!(place, Place::Current | Place::Kept)) {
             let run = &self.stages[ix.at()];
-            let last = run.gate.as_ref().filter(|gate| gate.kind == GateKind::After);
+            let last = run.gate.as_ref().filter(|gate| gate.kind != GateKind::Before);
             let decided = last.and_then(|gate| gate.decided.as_ref());
             let approved = decided.is_some_and(|(decision, _)| decision.verdict == Verdict::Approved);
-            if run.recovered && approved && self.any(ix, |place| place == Place::Kept) {
+            if (run.recovered || run.passed > 0) && approved && self.any(ix, |place| place == Place::Kept) {
                 // What is kept was approved; what has been recovered since is back.
                 return close(StageEnd::Approved);
             }
@@ -317,7 +363,11 @@ impl Rollout {
         let (Decision { verdict, .. }, _) = gate.decided.as_ref()?;
         let close = |end| Some(Event::ClosingStarted { stage: ix, end });
         match (gate.kind, verdict) {
-            (GateKind::Before, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
+            // Approved was what would be done: it is looked at once more.
+            (GateKind::Before, Verdict::Approved) if !run.fresh && self.settings.kind == RunKind::Run => {
+                Some(Event::RecheckStarted { stage: ix })
+            }
+            (GateKind::Before | GateKind::Wave, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
             (GateKind::After, Verdict::Approved) if run.exceeded => close(StageEnd::Failed),
             (GateKind::After, Verdict::Approved) if run.unreached => close(StageEnd::Incomplete),
             (GateKind::After, Verdict::Approved) => close(StageEnd::Approved),
@@ -394,6 +444,10 @@ impl Rollout {
                     Scope::Wave => at.wave == run.wave,
                     Scope::Stage | Scope::Run => true,
                 },
+                // A wave that was approved at its own gate is a part of the stage all the same.
+                (UndoCause::Failed, Place::Kept) => {
+                    at.claimed && matches!(stage.rollback_scope, Scope::Stage | Scope::Run)
+                }
                 _ => false,
             }
         };

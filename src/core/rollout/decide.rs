@@ -1,5 +1,7 @@
 //! What reaches the run from outside, turned into events, or refused with a reason that a person can use.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::approval::{Decision, NotCounted, OnTimeout};
@@ -139,8 +141,10 @@ impl Rollout {
         let Some((decision, at)) = &gate.decided else { return false };
         let stages = (0..).map(StageIx).zip(&self.settings.stages);
         let used = match self.stages[ix.at()].phase {
-            Phase::Gate => true,
-            Phase::Ended(StageEnd::Approved) if gate.kind == GateKind::After && !self.is_built_on(ix) => {
+            Phase::Gate | Phase::Rechecking(None) => true,
+            Phase::Ended(StageEnd::Approved) | Phase::Rechecking(Some(StageEnd::Approved))
+                if gate.kind == GateKind::After && !self.is_built_on(ix) =>
+            {
                 stages.filter(|(_, stage)| stage.needs.contains(&ix)).any(|(other, _)| waiting(other))
             }
             _ => false,
@@ -197,6 +201,7 @@ impl Rollout {
         let mut events = Vec::new();
         let (transaction, list) = match &result {
             StepResult::Resolved(found) => (Some(found.transaction), found.installed),
+            StepResult::Inspected(_) => (None, None),
             StepResult::Done(report)
             | StepResult::Failed { report, .. }
             | StepResult::RestoredItself { report, .. } => (None, report.installed),
@@ -318,6 +323,13 @@ impl Rollout {
     /// Why a decision would not count at this gate; none: it would.
     pub fn objection(&self, gate: &Gate, decision: &Decision) -> Option<NotCounted> {
         gate.rules.objection(decision, &self.settings.requester, gate.decisions.iter().map(|(earlier, _)| earlier))
+    }
+
+    /// The groups that the rules of this run's gates name.
+    pub fn groups_of_gates(&self) -> Vec<&str> {
+        let gates = self.stages.iter().filter_map(|run| run.gate.as_ref());
+        let named: BTreeSet<&str> = gates.flat_map(|gate| gate.rules.groups()).collect();
+        named.into_iter().collect()
     }
 
     fn gate_for(&self, stage: Option<StageIx>) -> Result<(StageIx, &Gate), Refusal> {

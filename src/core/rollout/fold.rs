@@ -9,7 +9,7 @@ use super::{Effect, Misfit, Rollout, Slot};
 use crate::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use crate::core::findings::{Fate, Resolution, StepResult};
 use crate::core::host::{Activity, HostRun, Place};
-use crate::core::ids::{HostIx, JobId, StageIx};
+use crate::core::ids::{Digest, HostIx, JobId, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{Person, RunKind};
 use crate::core::stage::{Gate, Phase, StageRun};
@@ -34,6 +34,7 @@ impl Rollout {
                 self.driver = Some(by.clone());
                 self.epoch += 1;
                 (self.paused, self.draining, self.confirming, self.pause_asked) = (None, None, false, false);
+                self.looks_again();
                 self.barred.clear();
                 // It is asked anew where it is still wanted, and once.
                 self.fresh.retain(|slot| *slot != Slot::Confirm);
@@ -105,6 +106,10 @@ impl Rollout {
                 run.phase = Phase::Rolling;
                 run.wave = *wave;
                 run.queue = hosts.iter().copied().collect();
+                // Whoever begins on it next has it inspected anew.
+                for need in self.settings.stages[stage.at()].needs.clone() {
+                    self.stages[need.at()].fresh = false;
+                }
             }
             Event::WaveEnded { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
             Event::Exceeded { stage } | Event::Unreached { stage } => {
@@ -145,20 +150,89 @@ impl Rollout {
                     self.begin(Effect::Ask { stage: *stage, gate: *gate, digest: *digest });
                 }
             }
-            Event::GatePassed { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
-            Event::ApprovalLapsed { stage } => {
+            Event::GatePassed { stage } => self.gate_passed(*stage)?,
+            Event::ApprovalLapsed { stage } => self.gate_again(*stage, None, at)?,
+            Event::RecheckStarted { stage } => self.recheck_started(*stage)?,
+            Event::Rechecked { stage } => {
                 let run = self.stage_mut(*stage)?;
-                let gate = run.gate.as_mut().ok_or(Misfit("no gate to lapse"))?;
-                gate.reopen(at);
-                run.phase = Phase::Gate;
-                let ask = Effect::Ask { stage: *stage, gate: gate.kind, digest: gate.digest };
-                self.begin(ask);
+                let Phase::Rechecking(end) = run.phase else { return Err(Misfit("nothing was inspected again")) };
+                (run.phase, run.fresh) = (end.map_or(Phase::Gate, Phase::Ended), true);
+            }
+            Event::ApprovalStale { stage, digest, changes } => {
+                self.gate_again(*stage, Some(*digest), at)?;
+                self.stage_mut(*stage)?.stale.clone_from(changes);
             }
             Event::UndoStarted { stage, cause } => self.undo_started(*stage, cause)?,
             Event::ClosingStarted { stage, end } => self.closing_started(*stage, *end)?,
             Event::StageEnded { stage, end } => self.stage_mut(*stage)?.phase = Phase::Ended(*end),
             _ => return Err(Misfit("an event that belongs to no stage")),
         }
+        Ok(())
+    }
+
+    /// What hosts were found to be under another process is not known of now.
+    fn looks_again(&mut self) {
+        for (ix, run) in (0..).map(StageIx).zip(&mut self.stages) {
+            run.fresh = false;
+            let Phase::Rechecking(end) = run.phase else { continue };
+            run.phase = end.map_or(Phase::Gate, Phase::Ended);
+            run.queue.clear();
+            run.ready.clear();
+            run.active = 0;
+            for host in &self.settings.stages[ix.at()].hosts {
+                self.hosts[host.at()].forget_recheck();
+                self.open.remove(&Slot::Host(*host));
+            }
+        }
+    }
+
+    /// The approval of a gate before the first change, or between two waves, is used.
+    fn gate_passed(&mut self, stage: StageIx) -> Result<(), Misfit> {
+        let run = self.stage_mut(stage)?;
+        run.phase = Phase::BetweenWaves;
+        run.fresh = false;
+        if run.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Wave) {
+            run.passed = run.wave;
+            for host in self.settings.stages[stage.at()].hosts.clone() {
+                let run = &mut self.hosts[host.at()];
+                if run.place == Place::Patched {
+                    run.place = Place::Kept;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A gate's approval is void: it waits anew, on what is so now.
+    fn gate_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) -> Result<(), Misfit> {
+        let kept_before = self.stage_mut(stage)?.passed;
+        for host in self.settings.stages[stage.at()].hosts.clone() {
+            // Waves that were approved at gates of their own stay so.
+            if self.hosts[host.at()].wave > kept_before {
+                self.hosts[host.at()].undecided_again();
+            }
+        }
+        let run = self.stage_mut(stage)?;
+        let gate = run.gate.as_mut().ok_or(Misfit("no gate to open anew"))?;
+        gate.reopen(at);
+        gate.digest = digest.unwrap_or(gate.digest);
+        let ask = Effect::Ask { stage, gate: gate.kind, digest: gate.digest };
+        (run.phase, run.fresh) = (Phase::Gate, false);
+        run.stale.clear();
+        self.begin(ask);
+        Ok(())
+    }
+
+    fn recheck_started(&mut self, stage: StageIx) -> Result<(), Misfit> {
+        let members = self.settings.stages.get(stage.at()).ok_or(Misfit("no such stage"))?.hosts.clone();
+        let queue: VecDeque<HostIx> = members.into_iter().filter(|host| self.hosts[host.at()].must_inspect()).collect();
+        let run = self.stage_mut(stage)?;
+        let end = match run.phase {
+            Phase::Ended(end) => Some(end),
+            Phase::Gate => None,
+            _ => return Err(Misfit("hosts are inspected again where nothing was approved")),
+        };
+        (run.phase, run.queue) = (Phase::Rechecking(end), queue);
         Ok(())
     }
 
@@ -218,11 +292,15 @@ impl Rollout {
             return Err(Misfit("the end of a step that did not run"));
         }
         let had_failed = run.failed;
+        let approved = (step == Step::Recheck).then(|| run.evidence());
         run.end(step, result, at);
         let (newly_failed, well_after_all) = (run.failed && !had_failed, had_failed && !run.failed);
         self.open.remove(&Slot::Host(host));
         if let StepResult::Resolved(resolution) = result {
             self.host_resolved(host, resolution)?;
+        }
+        if let Some(approved) = approved {
+            self.hosts[host.at()].inspected_again(&approved, result);
         }
         match (step, result) {
             (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(problem.clone()),
@@ -404,6 +482,8 @@ impl Rollout {
         run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
         run.recovered = false;
         (run.queue, run.wave, run.exceeded, run.unreached) = (queue.unwrap_or_default(), 0, false, false);
+        (run.passed, run.fresh) = (0, false);
+        run.stale.clear();
         self.open.remove(&Slot::Gate(stage));
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::event::GateKind;
-use super::super::findings::{Identity, RebootNeed, RollbackProof, Service};
+use super::super::findings::{Identity, Inspection, RebootNeed, RollbackProof, Service};
 use super::super::host::Place;
 use super::super::ids::{Digest, HostName, RunId, StageIx, StageName};
 use super::super::packages::Package;
@@ -34,6 +34,9 @@ struct HostStatement<'a> {
     services: &'a [Service],
     reboot: Option<&'a RebootNeed>,
     problem: Option<ErrorKind>,
+    /// Where it was inspected again since, and was not the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspected: Option<&'a Inspection>,
 }
 
 impl Statement<'_> {
@@ -62,6 +65,7 @@ impl Rollout {
                 services: settled.map_or(&[], |report| &report.services),
                 reboot: settled.map(|report| &report.reboot),
                 problem: run.problem.as_ref().map(|problem| problem.kind),
+                inspected: run.inspected.as_deref(),
             }
         });
         Statement {

@@ -59,7 +59,10 @@ impl Task {
             ("INSTALL", flag(patch.install)),
             ("ALLOW_REMOVALS", flag(patch.allow_removals)),
             ("REFRESH", flag(self.context.refresh)),
-            ("WANT_INSTALLED", flag(self.proof || (undoes && self.step == Step::Resolve))),
+            (
+                "WANT_INSTALLED",
+                flag(self.proof || self.step == Step::Recheck || (undoes && self.step == Step::Resolve)),
+            ),
             ("LOCK_TIMEOUT", lock_timeout),
             ("RESTART", stage.restart.as_str().into()),
         ]

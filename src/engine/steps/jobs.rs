@@ -92,7 +92,7 @@ impl Task {
         match self.step {
             Step::Settle | Step::Rollback | Step::Confirm => Some(self.stage().timeout + waits),
             Step::Reboot => Some(self.stage().reboot_timeout),
-            Step::Resolve | Step::Stash | Step::Apply | Step::Forget => None,
+            Step::Resolve | Step::Recheck | Step::Stash | Step::Apply | Step::Forget => None,
         }
     }
 

@@ -21,7 +21,7 @@ impl Task {
         let changed = match self.step {
             Step::Settle | Step::Confirm | Step::Reboot => true,
             Step::Rollback => self.context.settings.kind == RunKind::Run,
-            Step::Resolve | Step::Stash | Step::Apply | Step::Forget => false,
+            Step::Resolve | Step::Recheck | Step::Stash | Step::Apply | Step::Forget => false,
         };
         // What is only asked about was begun long ago, or never: the host knows.
         let unsure = if self.asked { silent } else { failure.may_have_begun || self.inherited };

@@ -5,6 +5,7 @@ mod inputs;
 mod jobs;
 mod judge;
 mod reboot;
+mod recheck;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use crate::core::event::{Input, Step};
 use crate::core::findings::{Fate, StepReport, StepResult};
+use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, JobId, PlaybookName, StageIx};
 use crate::core::packages::{Package, PackageOp};
 use crate::core::pins::Pins;
@@ -73,6 +75,8 @@ pub(super) struct Task {
     dead_man: HostDeadMan,
     /// The boot in which the transaction came into effect.
     boot_id: Option<String>,
+    /// What is inspected again, where something is patched already: these packages.
+    approved: Option<Vec<Package>>,
 }
 
 /// What is known of the host's dead man.
@@ -120,6 +124,7 @@ impl StepContext {
                 arming: run.arming(),
             },
             boot_id: run.settled.as_deref().and_then(|report| report.boot_id.clone()),
+            approved: (run.place != Place::Ready).then(|| run.evidence().packages),
         }
     }
 }
@@ -163,6 +168,7 @@ impl Task {
         let worked = match (self.step, &self.job) {
             (Step::Confirm, _) => self.confirm().await,
             (Step::Reboot, Some(job)) => self.reboot(job.clone()).await,
+            (Step::Recheck, _) => Worked::Ended(Box::new(self.recheck().await)),
             (Step::Resolve, _) | (_, None) => Worked::Ended(Box::new(self.resolve_at_last().await)),
             (_, Some(job)) => self.job(job.clone()).await,
         };
@@ -256,6 +262,7 @@ fn steps_of(step: Step) -> &'static [StepName] {
         Step::Forget => &[StepName::Forget],
         Step::Confirm => &[],
         Step::Reboot => &[StepName::Reboot],
+        Step::Recheck => &[StepName::Inspect],
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::inputs::package_lines;
 use super::judge::{report, unreadable, what_failed};
 use super::{Ended, Task, digest_of, known};
+use crate::core::event::Step;
 use crate::core::findings::{Fate, Identity, Resolution, StepReport, StepResult, sorted};
 use crate::core::packages::{Package, PackageOp, PackageRequest};
 use crate::core::problem::{ErrorKind, Problem};
@@ -48,7 +49,7 @@ impl Task {
         let mut steps = vec![StepName::Inspect];
         if !undo {
             steps.extend([StepName::Resolve, StepName::Preflight]);
-            if self.context.refresh {
+            if self.context.refresh && self.step == Step::Resolve {
                 steps.insert(0, StepName::Refresh);
             }
         }
@@ -92,7 +93,7 @@ impl Task {
     }
 
     /// Which playbook fits: the host's or the plan's where one is named, else the first that says so.
-    async fn detect(&self) -> Result<(&Playbook, Records), Failure> {
+    pub(super) async fn detect(&self) -> Result<(&Playbook, Records), Failure> {
         let unfit = |message: String, hint: &str| Failure {
             problem: Problem::new(ErrorKind::Refused, message).during("detect").hint(hint),
             may_have_begun: false,

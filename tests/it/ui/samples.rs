@@ -297,6 +297,8 @@ fn gate(name: &str, hosts: Vec<HostEvidence>) -> GateQuestion {
         rejects_then: false,
         have: 0,
         need: 1,
+        may_decide: None,
+        approved_by: Vec::new(),
         opens: vec![(stage("prod"), 300)],
         takes_back: hosts.len(),
         hosts,

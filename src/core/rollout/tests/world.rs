@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use crate::core::approval::{Approval, Decision};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
 use crate::core::event::{Event, Input, Step};
-use crate::core::findings::{Fate, OldPackage, OldSource, Platform, RebootNeed, Resolution, StepReport, StepResult};
+use crate::core::findings::{
+    Fate, Inspection, OldPackage, OldSource, Platform, RebootNeed, Resolution, StepReport, StepResult,
+};
+use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, StageIx};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
@@ -133,6 +136,8 @@ pub(super) enum Does {
     Bars,
     /// It does not answer for now: the effect stays open.
     Pends,
+    /// When it is inspected again, it has this version.
+    Found(&'static str),
 }
 
 pub(super) struct World {
@@ -257,7 +262,12 @@ impl World {
         let report = |at: &str| Box::new(StepReport { packages: vec![package(at)], ..StepReport::default() });
         match (step, does) {
             (Step::Resolve, Does::Well) => self.resolves(upgrade("2")),
-            (Step::Resolve, Does::Resolves(ops)) => self.resolves(ops),
+            (Step::Resolve | Step::Recheck, Does::Resolves(ops)) => self.resolves(ops),
+            (Step::Recheck, Does::Well) if self.rollout.host(HostIx(host)).place == Place::Ready => {
+                self.resolves(upgrade("2"))
+            }
+            (Step::Recheck, Does::Well) => found("2"),
+            (Step::Recheck, Does::Found(at)) => found(at),
             (_, Does::RestoredItself) => {
                 (StepResult::RestoredItself { problem: None, report: report("1") }, Vec::new())
             }
@@ -364,8 +374,13 @@ impl World {
     }
 
     pub(super) fn changed(&self, host: u32) -> bool {
-        self.touched.iter().any(|(h, step)| *h == host && *step != Step::Resolve)
+        self.touched.iter().any(|(h, step)| *h == host && !matches!(step, Step::Resolve | Step::Recheck))
     }
+}
+
+fn found(at: &str) -> (StepResult, Vec<PackageOp>) {
+    let inspection = Inspection { packages: vec![package(at)], ..Inspection::default() };
+    (StepResult::Inspected(Box::new(inspection)), Vec::new())
 }
 
 pub(super) fn resolved(ops: Vec<PackageOp>) -> (StepResult, Vec<PackageOp>) {
