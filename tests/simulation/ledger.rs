@@ -29,8 +29,11 @@ pub(crate) struct StageBook {
     pub(crate) gate: Option<Open>,
     /// Hosts that are patched and that nobody has decided on.
     pub(crate) undecided: BTreeSet<HostIx>,
-    /// Hosts that the last approval at the stage's end was about.
+    /// Hosts that were approved, and those of them that the last approval was about.
     pub(crate) approved: BTreeSet<HostIx>,
+    approved_last: BTreeSet<HostIx>,
+    /// When its approval began to be used.
+    used: Option<Timestamp>,
     /// Its hosts were inspected again by the process of now, and nobody has begun on that.
     rechecked: bool,
     looking: bool,
@@ -46,6 +49,13 @@ pub(crate) struct StageBook {
     busy: BTreeSet<HostIx>,
     booting: BTreeSet<HostIx>,
     pub(crate) must_go_back: BTreeSet<HostIx>,
+}
+
+impl StageBook {
+    fn approves(&mut self) {
+        self.approved_last = std::mem::take(&mut self.undecided);
+        self.approved.extend(&self.approved_last);
+    }
 }
 
 /// What the journal says, and what it says that it must not.
@@ -176,10 +186,13 @@ impl Ledger {
                 self.opens_again(*stage, None, at);
             }
             Event::ApprovalStale { stage, digest, .. } => self.opens_again(*stage, Some(*digest), at),
-            Event::RecheckStarted { stage } => (self.book(*stage).rechecked, self.book(*stage).looking) = (false, true),
+            Event::RecheckStarted { stage } => {
+                let book = self.book(*stage);
+                (book.rechecked, book.looking, book.used) = (false, true, Some(at));
+            }
             Event::Rechecked { stage } => (self.book(*stage).rechecked, self.book(*stage).looking) = (true, false),
             Event::GatePassed { stage } => self.passed(*stage, at),
-            Event::WaveStarted { stage, .. } => self.wave(*stage),
+            Event::WaveStarted { stage, wave, .. } => self.wave(*stage, *wave),
             Event::Exceeded { stage } => self.book(*stage).exceeded = true,
             Event::UndoStarted { stage, cause } => self.undo(*stage, cause),
             Event::ClosingStarted { stage, .. } => self.kept(*stage),
@@ -196,8 +209,10 @@ impl Ledger {
     /// An approval is void: what it was about is undecided again.
     fn opens_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) {
         let book = self.book(stage);
+        let ended = book.end.is_some();
         (book.end, book.after_ok, book.before_ok, book.looking) = (None, None, None, false);
-        let approved = std::mem::take(&mut book.approved);
+        let approved = if ended { book.approved.clone() } else { book.approved_last.clone() };
+        book.approved.retain(|host| !approved.contains(host));
         book.undecided.extend(approved);
         if let Some(gate) = &mut book.gate {
             (gate.decided, gate.since) = (None, at);
@@ -257,6 +272,7 @@ impl Ledger {
         let book = self.book(self.stage_of[&host]);
         book.undecided.remove(&host);
         book.approved.remove(&host);
+        book.approved_last.remove(&host);
         book.must_go_back.remove(&host);
         book.busy.remove(&host);
         book.booting.remove(&host);
@@ -329,13 +345,16 @@ impl Ledger {
         }
     }
 
-    fn wave(&mut self, ix: StageIx) {
+    fn wave(&mut self, ix: StageIx, number: u32) {
         let rules = self.settings.stages[ix.at()].approval.clone();
         let asks = rules.is_some_and(|rules| rules.when != When::After);
         let approved = self.book(ix).before_ok.is_some();
         self.must(!asks || approved, 1, || format!("{ix:?} begins without the permission to"));
         let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
-        let waits = self.book(ix).undecided.clone();
+        let waves = patchctl::core::stage::waves(&self.settings.stages[ix.at()]);
+        let earlier: BTreeSet<HostIx> =
+            waves.iter().take(number.saturating_sub(1) as usize).flatten().copied().collect();
+        let waits: Vec<HostIx> = self.book(ix).undecided.intersection(&earlier).copied().collect();
         self.must(!each || waits.is_empty(), 1, || {
             format!("a wave of {ix:?} begins, and {waits:?} wait for their gate")
         });
@@ -363,9 +382,11 @@ impl Ledger {
     fn passed(&mut self, ix: StageIx, at: Timestamp) {
         let rules = self.settings.stages[ix.at()].approval.clone();
         let given = self.book(ix).gate.as_ref().and_then(|gate| gate.decided);
+        // It is used from when its hosts are looked at again.
+        let used = self.book(ix).used.take().unwrap_or(at);
         let fresh = given
             .zip(rules)
-            .is_some_and(|((verdict, given), rules)| verdict == Verdict::Approved && !older(given, rules.valid, at));
+            .is_some_and(|((verdict, given), rules)| verdict == Verdict::Approved && !older(given, rules.valid, used));
         self.must(fresh, 1, || format!("{ix:?} begins on {given:?}"));
     }
 
@@ -428,6 +449,7 @@ impl Ledger {
             (Step::Rollback, _) => {
                 book.undecided.remove(&host);
                 book.approved.remove(&host);
+                book.approved_last.remove(&host);
                 book.must_go_back.remove(&host);
             }
             _ => {}
@@ -506,7 +528,10 @@ impl Ledger {
             gate.decided = Some((decision.verdict, at));
         }
         match (kind, yes) {
-            (GateKind::Wave, true) => book.undecided.clear(),
+            (GateKind::Wave, true) => {
+                book.after_ok = Some(at);
+                book.approves();
+            }
             (GateKind::Wave, false) => {
                 let all = book.undecided.clone();
                 book.must_go_back.extend(all);
@@ -515,7 +540,7 @@ impl Ledger {
             (GateKind::Before, false) => {}
             (GateKind::After, true) => {
                 book.after_ok = Some(at);
-                book.approved = std::mem::take(&mut book.undecided);
+                book.approves();
             }
             (GateKind::After, false) => {
                 let all = book.undecided.clone();

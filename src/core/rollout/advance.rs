@@ -265,7 +265,10 @@ impl Rollout {
             (!hosts.is_empty()).then_some(Event::WaveStarted { stage: ix, wave, hosts })
         })?;
         let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
-        if each && run.passed < run.wave && self.has_patched(ix) {
+        let wave_of_next = if let Event::WaveStarted { wave, .. } = &next { *wave } else { 0 };
+        let hosts = self.settings.stages[ix.at()].hosts.iter().map(|host| &self.hosts[host.at()]);
+        let mut undecided = hosts.filter(|host| host.place == Place::Patched);
+        if each && undecided.any(|host| host.wave < wave_of_next) {
             return Some(Some(self.open_gate(ix, GateKind::Wave, head)));
         }
         if run.wave > 0 {

@@ -182,6 +182,7 @@ impl Rollout {
             for host in &self.settings.stages[ix.at()].hosts {
                 self.hosts[host.at()].forget_recheck();
                 self.open.remove(&Slot::Host(*host));
+                self.fresh.retain(|slot| *slot != Slot::Host(*host));
             }
         }
     }
@@ -192,22 +193,28 @@ impl Rollout {
         run.phase = Phase::BetweenWaves;
         run.fresh = false;
         if run.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Wave) {
-            run.passed = run.wave;
+            let mut passed = run.passed;
             for host in self.settings.stages[stage.at()].hosts.clone() {
                 let run = &mut self.hosts[host.at()];
                 if run.place == Place::Patched {
                     run.place = Place::Kept;
+                    passed = passed.max(run.wave);
                 }
             }
+            self.stage_mut(stage)?.passed = passed;
         }
         Ok(())
     }
 
     /// A gate's approval is void: it waits anew, on what is so now.
     fn gate_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) -> Result<(), Misfit> {
-        let kept_before = self.stage_mut(stage)?.passed;
+        let run = self.stage_mut(stage)?;
+        if matches!(run.phase, Phase::Ended(_) | Phase::Rechecking(Some(_))) {
+            run.passed = 0;
+        }
+        let kept_before = run.passed;
         for host in self.settings.stages[stage.at()].hosts.clone() {
-            // Waves that were approved at gates of their own stay so.
+            // While the stage goes on, waves that were approved at gates of their own stay so.
             if self.hosts[host.at()].wave > kept_before {
                 self.hosts[host.at()].undecided_again();
             }
