@@ -5,5 +5,6 @@ pub(crate) mod job;
 pub mod person;
 pub mod prompt;
 pub mod signals;
+pub mod signing;
 pub mod ssh;
 pub mod state;

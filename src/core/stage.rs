@@ -66,8 +66,14 @@ impl Gate {
         (u32::try_from(approvals).unwrap_or(u32::MAX), self.rules.quorum.max(1))
     }
 
+    /// The decisions that still count: a signature counts until its statement expires.
+    pub fn standing(&self, now: Timestamp) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().map(|(decision, _)| decision).filter(move |decision| !decision.has_expired(now))
+    }
+
     /// Takes a decision that counts.
     pub(super) fn take(&mut self, decision: &Decision, at: Timestamp) {
+        self.decisions.retain(|(earlier, _)| !earlier.has_expired(at));
         self.decisions.push((decision.clone(), at));
         let (have, need) = self.tally();
         if decision.verdict != Verdict::Approved || have >= need {
