@@ -96,7 +96,7 @@ fn read_line(number: usize, line: &str, start: usize) -> Result<Option<SignerLin
         key: String::new(),
         key_at: 0..0,
     };
-    if !rest.is_at_key() {
+    if !rest.is_at_key() && !rest.left().is_empty() {
         rest.options(&mut read)?;
         rest.skip_spaces();
     }
@@ -419,7 +419,7 @@ mod tests {
             assert_eq!(wrong(line), expected, "{line}");
         }
         let both = parse("a x y\nb ssh-ed25519 AAAA\nc z\n").unwrap_err();
-        assert_eq!(both.iter().map(|mistake| mistake.span.start).collect::<Vec<_>>(), [2, 26]);
+        assert_eq!(both.iter().map(|mistake| mistake.span.start).collect::<Vec<_>>(), [2, 27]);
     }
 
     #[test]
