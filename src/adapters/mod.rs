@@ -1,4 +1,4 @@
-//! What reaches the world: the state folder, the clock, signals, SSH, prompts. None knows the insides of another.
+//! What reaches the world: the state folder, the clock, signals, SSH, signatures, prompts. None knows the insides of another.
 
 pub mod clock;
 pub(crate) mod job;

@@ -234,7 +234,7 @@ fn a_signed_gate_needs_a_sound_list_of_signers() {
     let check = |said: &str| refused(&bench, &["check", "plan.toml"], said);
     if !Path::new("/etc/patchctl/allowed_signers").exists() {
         plan("");
-        check("plan.toml:8:12: stage `uat` counts signed decisions only, and nobody's signature counts");
+        check("plan.toml:9:12: stage `uat` counts signed decisions only, and nobody's signature counts");
     }
     plan("allowed_signers = \"signers\"");
     check("plan.toml:3:19: the file of allowed signers signers: no such file");
