@@ -5,12 +5,12 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use patchctl::adapters::clock::SystemClock;
 use patchctl::adapters::signing::SshSignatures;
 use patchctl::core::problem::Problem;
 use patchctl::core::settings::Host;
 use patchctl::ports::signatures::{BadSignature, SignError, Signature, Signatures, Signer};
-use patchctl::ports::{Secret, Secrets};
+use patchctl::ports::{Clock as _, Secret, Secrets};
 
 pub(super) const NAMESPACE: &str = "approval.patchctl";
 pub(super) const TEXT: &str = "{\"decision\": \"approved\"}\n";
@@ -141,7 +141,7 @@ pub(super) fn keygen(arguments: &[&str]) -> String {
 
 /// This signature over [`TEXT`], now.
 pub(super) fn given<'a>(armored: &'a str, signers: &'a str) -> Signature<'a> {
-    Signature { text: TEXT, armored, namespace: NAMESPACE, signers, at: Timestamp::now() }
+    Signature { text: TEXT, armored, namespace: NAMESPACE, signers, at: SystemClock.now() }
 }
 
 /// What we say of it.

@@ -83,7 +83,7 @@ async fn rsa_with_sha1_counts_nowhere() {
     let keys = Keys::of(&[]);
     keys.make("rsa", &["-t", "rsa", "-b", "2048"]);
     let signers = keys.signers("alice {rsa}\n");
-    let private = PrivateKey::read_openssh_file(&keys.path("rsa")).unwrap();
+    let private = PrivateKey::read_openssh_file(keys.path("rsa")).unwrap();
     let data = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, TEXT.as_bytes()).unwrap();
     let bytes: Bytes = (private.key_data().rsa().unwrap(), None).try_sign(&data).unwrap();
     let old = SshSig::new(private.public_key().key_data().clone(), NAMESPACE, HashAlg::Sha512, bytes).unwrap();
@@ -95,7 +95,7 @@ async fn rsa_with_sha1_counts_nowhere() {
 #[tokio::test]
 async fn a_security_key_counts_where_somebody_touched_it() {
     let keys = Keys::of(&["soft"]);
-    let private = PrivateKey::read_openssh_file(&keys.path("soft")).unwrap();
+    let private = PrivateKey::read_openssh_file(keys.path("soft")).unwrap();
     // What such a key does, in software: it signs its application, flags and counter with the text.
     let public = SkEd25519::new(*private.public_key().key_data().ed25519().unwrap(), "ssh:");
     let listed = PublicKey::from(KeyData::from(public.clone())).to_openssh().unwrap();
