@@ -12,6 +12,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::person;
 use crate::adapters::prompt::{AskFor, PromptLook, Prompter, TerminalApprover, TerminalGuard, TerminalSecrets};
 use crate::adapters::signals::ProcessSignals;
+use crate::adapters::signing::SshSignatures;
 use crate::adapters::ssh::SshTransport;
 use crate::adapters::state::StateDir;
 use crate::cli::{ColorWhen, Global, state_dir};
@@ -22,6 +23,7 @@ use crate::core::ids::RunId;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Person;
 use crate::demo::{Demo, DemoOptions};
+use crate::ports::signatures::Signatures;
 use crate::ports::state::{Runs, StateError};
 use crate::ports::{Approver, Clock, People, Signals, SshOptions, Transport};
 use crate::ui::evidence::Evidence;
@@ -144,7 +146,7 @@ impl Wiring for App {
             accept_new: reach.accept_new_host_keys,
             user: reach.contact.user.clone(),
             private_keys: reach.contact.private_key.iter().cloned().collect(),
-            agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
+            agent: agent(),
             ..SshOptions::default()
         };
         Arc::new(SshTransport::new(options, secrets))
@@ -171,6 +173,11 @@ impl Wiring for App {
 
     fn person(&self) -> Person {
         person::person()
+    }
+
+    fn signatures(&self, front: &Front) -> Arc<dyn Signatures> {
+        let secrets = TerminalSecrets::new(self.prompter(front), AskFor::default());
+        Arc::new(SshSignatures::new(Arc::new(secrets), agent()))
     }
 
     fn people(&self) -> Arc<dyn People> {
@@ -209,6 +216,11 @@ impl Wiring for App {
             Question::Several { prompt, choices } => Some(prompter.several(prompt, choices).await?.join("\n")),
         }
     }
+}
+
+/// Where the SSH agent listens.
+fn agent() -> Option<PathBuf> {
+    std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from)
 }
 
 /// The demo, kept until it is stopped.

@@ -29,7 +29,7 @@
 //! | [`playbook`] | loading playbooks, parsing what their steps print | core |
 //! | [`input`] | plan, inventory, patterns, packages, and their mistakes with line and column | core |
 //! | [`engine`] | the loop that drives a run, and the tasks that carry out its effects | core, ports, playbook |
-//! | [`adapters`] | SSH, remote jobs, the prompt, the state folder, clock, signals | core, ports |
+//! | [`adapters`] | SSH, remote jobs, signatures, the prompt, the state folder, clock, signals | core, ports |
 //! | [`demo`] | an embedded fleet of SSH servers | core |
 //! | [`ui`] | progress, tables, JSON, how errors look | core, input, playbook |
 //! | [`cli`] | arguments, completions, manual pages | core, input |

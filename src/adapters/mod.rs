@@ -1,9 +1,10 @@
-//! What reaches the world: the state folder, the clock, signals, SSH, prompts. None knows the insides of another.
+//! What reaches the world: the state folder, the clock, signals, SSH, signatures, prompts. None knows the insides of another.
 
 pub mod clock;
 pub(crate) mod job;
 pub mod person;
 pub mod prompt;
 pub mod signals;
+pub mod signing;
 pub mod ssh;
 pub mod state;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::later::{LaterDecide, LaterRun};
+use super::later::LaterRun;
 use super::values;
 use crate::core::ids::{ChangeId, HostName, StageName};
 use crate::input::ConnectAs;
@@ -276,7 +276,7 @@ pub struct StatusArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DecideArgs {
     /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
-    #[arg(value_name = "RUN", value_parser = values::run_reference)]
+    #[arg(value_name = "RUN", value_parser = values::run_or_file)]
     pub run: String,
     /// Why, for the record; asked for on a terminal
     #[arg(long, value_name = "TEXT", value_parser = values::reason)]
@@ -293,12 +293,20 @@ pub struct DecideArgs {
     /// Do not ask whether you are sure
     #[arg(short, long)]
     pub yes: bool,
+    /// Sign the decision: a key file, or the .pub of a key in the SSH agent. With an exported FILE in place of RUN, only
+    /// FILE.sig is made, for --import on the run's machine
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["export", "import"])]
+    pub sign: Option<PathBuf>,
+    /// Record nothing, and write what is to be signed into this file, for somebody who has no access to the run:
+    /// `ssh-keygen -Y sign -n approval.patchctl -f KEY FILE` signs it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["import", "resume"])]
+    pub export: Option<PathBuf>,
+    /// Record the decision in this exported file, as signed in FILE.sig
+    #[arg(long, value_name = "FILE", conflicts_with = "reason")]
+    pub import: Option<PathBuf>,
     /// The connection.
     #[command(flatten)]
     pub contact: Contact,
-    /// What is not built yet.
-    #[command(flatten)]
-    pub(super) later: LaterDecide,
 }
 
 /// `resume`

@@ -68,24 +68,6 @@ impl LaterRun {
     }
 }
 
-/// Flags of `approve` and `reject`.
-#[derive(Debug, Clone, Default, Args)]
-pub(super) struct LaterDecide {
-    #[arg(long, hide = true)]
-    sign: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    export: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    import: Option<PathBuf>,
-}
-
-impl LaterDecide {
-    fn given(&self) -> Option<&'static str> {
-        let flags = [("--sign", &self.sign), ("--export", &self.export), ("--import", &self.import)];
-        flags.into_iter().find(|(_, given)| given.is_some()).map(|(name, _)| name)
-    }
-}
-
 /// Why a command line is refused that is otherwise good.
 pub(super) struct Refusal {
     pub(super) kind: ErrorKind,
@@ -104,7 +86,6 @@ pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
         Command::Schema { kind: SchemaKind::Policy } => Some(command("schema policy")),
         Command::Run(args) => args.later.given().map(flag),
         Command::Resume(args) => args.later.given().map(flag),
-        Command::Approve(args) | Command::Reject(args) => args.later.given().map(flag),
         _ => None,
     };
     by_command.or_else(|| output(cli)).or_else(|| no_reason(cli)).or_else(|| no_host(cli))

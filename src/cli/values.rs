@@ -13,6 +13,12 @@ pub(super) fn run_reference(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A run, or the file of a statement to be signed.
+pub(super) fn run_or_file(text: &str) -> Result<String, String> {
+    let is_path = text.contains('/') && text.len() <= 4096 && !text.contains(char::is_control);
+    if is_path { Ok(text.to_owned()) } else { run_reference(text) }
+}
+
 pub(super) fn change(text: &str) -> Result<ChangeId, String> {
     ChangeId::new(text).map_err(|e| e.to_string())
 }

@@ -1,7 +1,9 @@
 //! `approve RUN` and `reject RUN`
 
+use std::path::Path;
+
 use super::drive::{self, Wishes};
-use super::{CommandError, Context, Ended, Question, Reach};
+use super::{CommandError, Context, Ended, Question, Reach, sign};
 use crate::cli::{DecideArgs, Drive};
 use crate::core::approval::Decision;
 use crate::core::document::{How, Outcome, Verdict};
@@ -10,10 +12,16 @@ use crate::core::evidence::Confirmation;
 use crate::core::ids::{RunId, StageIx};
 use crate::core::report;
 use crate::core::stage::Gate;
+use crate::engine::{self, NotSigned};
 use crate::ports::state::{Loaded, Runs, StateError};
 use crate::ports::{Reply, Wish};
 
 pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: bool) -> Ended {
+    let verb = if approve { Verdict::Approved } else { Verdict::Rejected };
+    context.refuse_limit("a decision is about a whole stage")?;
+    if let Some(key) = args.sign.as_deref().filter(|_| Path::new(&args.run).is_file()) {
+        return sign::file(context, &args, key, verb).await;
+    }
     let runs = context.runs()?;
     let run = runs.find(&args.run)?;
     let loaded = runs.load(&run)?;
@@ -23,34 +31,31 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
             CommandError::invalid(format!("run {run} has no stage {name}"), format!("`patchctl status {run}` shows it"))
         })?),
     };
-    context.refuse_limit("a decision is about a whole stage")?;
     super::resume::keeps_its_change(&args.contact)?;
-    let Some((verdict, reason)) = ask(context, &args, &loaded, stage, approve).await? else {
-        context.say("nothing was decided; the gate waits as before");
-        return Ok(Outcome::Paused.exit_code());
+    if let Some(file) = &args.export {
+        return sign::export(context, &args, &loaded, stage, verb, file).await;
+    }
+    let decision = match &args.import {
+        Some(file) => sign::imported(context, &args, &loaded, verb, file)?,
+        None => match ask(context, &args, &loaded, stage, approve).await? {
+            Some((verdict, reason)) => decided(context, &args, &loaded, stage, verdict, reason).await?,
+            None => {
+                context.say("nothing was decided; the gate waits as before");
+                return Ok(Outcome::Paused.exit_code());
+            }
+        },
     };
-    let decision = Decision::new(verdict, context.wiring.person(), reason, How::Command);
-    let wish = Wish::Decide { stage: args.stage.clone(), digest: digest(&args, &loaded, stage), decision };
-    let verb = if verdict == Verdict::Approved { "approved" } else { "rejected" };
+    let digest = match (&args.digest, &args.import) {
+        (None, Some(_)) => None,
+        _ => digest(&args, &loaded, stage),
+    };
+    let verdict = decision.verdict;
+    let signer = decision.signed.as_ref().map(|signed| (signed.principal.clone(), signed.key.clone()));
+    let wish = Wish::Decide { stage: args.stage.clone(), digest, decision };
     let stage_name = record(context, runs.as_ref(), &run, wish).await?;
     let now = runs.load(&run)?;
-    let tally =
-        now.frozen.settings.stages.iter().zip(now.rollout.stages()).find_map(|(stage, state)| {
-            state.open_gate().filter(|_| stage.name.as_str() == stage_name).map(Gate::tally)
-        });
-    let resume = args.resume && !now.driven && tally.is_none();
-    if !resume {
-        let next = match tally {
-            Some((have, need)) => format!("{have} of {need} approvals; others must approve, too"),
-            None if now.driven => "the process that drives the run goes on by itself".to_owned(),
-            None => format!("`patchctl resume {run}` goes on"),
-        };
-        let document = serde_json::json!({
-            "schema": 1, "run_id": run, "stage": stage_name, "verdict": verb, "recorded": true,
-            "decided": tally.is_none(), "errors": [],
-        });
-        context.print(&document, |_| format!("stage {stage_name} of run {run}: {verb}; {next}\n"))?;
-        return Ok(0);
+    if !args.resume || now.driven || tally(&now, &stage_name).is_some() {
+        return told(context, &now, &stage_name, verdict, signer);
     }
     let held = runs.hold(&run)?;
     let wishes = Wishes {
@@ -60,6 +65,55 @@ pub(super) async fn decide(context: &Context<'_>, args: DecideArgs, approve: boo
         ..Wishes::default()
     };
     drive::drive(context, runs.load(&run)?, held, wishes).await
+}
+
+/// The approvals that the stage's gate has, and those that it needs, where it waits for more.
+fn tally(loaded: &Loaded, stage: &str) -> Option<(u32, u32)> {
+    let stages = loaded.frozen.settings.stages.iter().zip(loaded.rollout.stages());
+    stages.filter(|(of, _)| of.name.as_str() == stage).find_map(|(_, at)| at.open_gate()).map(Gate::tally)
+}
+
+/// What was recorded, and how it goes on.
+fn told(
+    context: &Context<'_>,
+    loaded: &Loaded,
+    stage: &str,
+    verdict: Verdict,
+    signer: Option<(String, String)>,
+) -> Ended {
+    let run = &loaded.frozen.settings.run;
+    let tally = tally(loaded, stage);
+    let next = match tally {
+        Some((have, need)) => format!("{have} of {need} approvals: others must, too"),
+        None if loaded.driven => "the process that drives the run goes on by itself".to_owned(),
+        None => format!("`patchctl resume {run}` goes on"),
+    };
+    let mut document = serde_json::json!({
+        "schema": 1, "run_id": run, "stage": stage, "verdict": verdict, "recorded": true,
+        "decided": tally.is_none(), "errors": [],
+    });
+    let mut by = String::new();
+    if let Some((principal, key)) = &signer {
+        document["signed_by"] = serde_json::json!({ "principal": principal, "key": key });
+        by = format!(", signed by {principal} with {key}");
+    }
+    context.print(&document, |_| format!("stage {stage} of run {run}: {}{by}; {next}\n", verdict.as_str()))?;
+    Ok(0)
+}
+
+/// The decision, signed where that is wanted.
+async fn decided(
+    context: &Context<'_>,
+    args: &DecideArgs,
+    loaded: &Loaded,
+    stage: Option<StageIx>,
+    verdict: Verdict,
+    reason: String,
+) -> Result<Decision, CommandError> {
+    match &args.sign {
+        Some(key) => sign::decision(context, args, loaded, stage, verdict, &reason, key).await,
+        None => Ok(Decision::new(verdict, context.wiring.person(), reason, How::Command)),
+    }
 }
 
 /// What is decided, and why: from the arguments, or asked at the terminal with the evidence before the eyes.
@@ -93,16 +147,26 @@ async fn ask(
     if front.approver.sure(&question, verdict).await != Confirmation::Yes {
         return Ok(None);
     }
+    let reason = reason(context, args).await?;
+    Ok(reason.map(|reason| (verdict, reason)))
+}
+
+/// Why: as given, or asked at the terminal; none: the person left.
+pub(super) async fn reason(context: &Context<'_>, args: &DecideArgs) -> Result<Option<String>, CommandError> {
     let mut reason = args.reason.clone();
+    if reason.is_none() && !context.wiring.is_interactive() {
+        return Err(CommandError::invalid("a decision needs a reason", "add --reason TEXT"));
+    }
+    let front = context.wiring.front(false);
     while reason.is_none() {
         let ask = Question::Line { prompt: "Reason".into(), default: String::new() };
         let Some(given) = context.wiring.question(&front, ask).await else { return Ok(None) };
         reason = Some(given.trim().to_owned()).filter(|given| !given.is_empty());
     }
-    Ok(reason.map(|reason| (verdict, reason)))
+    Ok(reason)
 }
 
-fn only_gate(loaded: &Loaded) -> Option<StageIx> {
+pub(super) fn only_gate(loaded: &Loaded) -> Option<StageIx> {
     let mut open =
         (0..).map(StageIx).zip(loaded.rollout.stages()).filter(|(_, run)| run.open_gate().is_some()).map(|(ix, _)| ix);
     let first = open.next()?;
@@ -121,13 +185,16 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
         Ok(held) => {
             let loaded = runs.load(run)?;
             let settings = std::sync::Arc::clone(&loaded.frozen.settings);
-            let Wish::Decide { stage, digest, mut decision } = wish else { return Ok(String::new()) };
-            let people = context.wiring.people();
-            decision.groups = people.groups_of(&decision.by.name, &loaded.rollout.groups_of_gates());
-            let ix = stage.and_then(|name| settings.stage(&name)).or_else(|| only_gate(&loaded));
+            let Wish::Decide { stage, digest, decision } = wish else { return Ok(String::new()) };
+            // A signature is checked where the decision is journaled, against the run as it is then.
+            let now = context.wiring.clock().now();
+            let signatures = context.wiring.signatures(&context.wiring.front(true));
+            let (signed_for, decision) = engine::checked(&*signatures, &loaded.rollout, decision, now)?;
+            let stage = stage.and_then(|name| settings.stage(&name));
+            let ix = signed_for.or(stage).or_else(|| only_gate(&loaded));
+            let decision = engine::standing(&loaded.rollout, &*context.wiring.people(), decision);
             let mut state = drive::taken_up(context, loaded, held.store)?;
-            let input = Input::Decide { stage: ix, digest, decision };
-            state.take(input, context.wiring.clock().now())?;
+            state.take(Input::Decide { stage: ix, digest, decision }, now)?;
             let name = ix.map(|ix| settings.stages[ix.at()].name.to_string());
             Ok(name.unwrap_or_default())
         }
@@ -141,5 +208,16 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
             )),
         },
         Err(other) => Err(other.into()),
+    }
+}
+
+impl From<NotSigned> for CommandError {
+    fn from(error: NotSigned) -> Self {
+        let hint = match &error {
+            NotSigned::NoSigners => "a run freezes them when it begins: decide this one without a signature",
+            NotSigned::Bad(_) => "nothing was recorded; `ssh-keygen -Y find-principals` shows whose a signature is",
+            _ => "nothing was recorded; `patchctl status` shows what waits, `approve --export` writes what to sign",
+        };
+        Self::invalid(error.to_string(), hint)
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn begin(
     let line = head.write(now, &event).map_err(as_json)?;
     held.store.append(&[line])?;
     rollout.apply(&event, now).map_err(engine::EngineError::from)?;
-    Ok((Loaded { frozen, rollout, head, torn: 0, driven: true }, held))
+    Ok((Loaded { frozen, rollout, head, torn: 0, driven: true, opened: BTreeMap::new() }, held))
 }
 
 /// Drives a run that we hold, and prints its result.
@@ -149,6 +149,7 @@ pub(super) async fn ask_only(
 fn world(context: &Context<'_>, reach: &Reach, front: Front, inbox: Box<dyn Inbox>) -> Result<World, CommandError> {
     Ok(World {
         transport: context.wiring.transport(reach, &front),
+        signatures: context.wiring.signatures(&front),
         approver: front.approver,
         clock: context.wiring.clock(),
         people: context.wiring.people(),

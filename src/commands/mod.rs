@@ -18,6 +18,7 @@ mod report;
 mod resume;
 mod rollback;
 mod run;
+mod sign;
 mod status;
 
 use std::io;
@@ -35,6 +36,7 @@ use crate::core::view::Display;
 use crate::engine::EngineError;
 use crate::input::InputErrors;
 use crate::playbook::LoadError;
+use crate::ports::signatures::{SignError, Signatures};
 use crate::ports::state::{Runs, StateError};
 use crate::ports::{Approver, Clock, People, Signals, Transport};
 use crate::ui::json::{write_document, write_text};
@@ -100,6 +102,8 @@ pub trait Wiring: Send + Sync {
     fn person(&self) -> Person;
     /// Who is who here.
     fn people(&self) -> Arc<dyn People>;
+    /// Makes and checks signatures.
+    fn signatures(&self, front: &Front) -> Arc<dyn Signatures>;
     /// A new run's identity.
     fn new_run(&self) -> RunId;
     /// Whether there is a person at a terminal to ask.
@@ -214,6 +218,15 @@ impl From<EngineError> for CommandError {
             }
             _ => Self::new(Outcome::Error, Problem::from(&error)),
         }
+    }
+}
+
+impl From<SignError> for CommandError {
+    fn from(error: SignError) -> Self {
+        Self::invalid(
+            with_causes(&error),
+            "nothing was signed; KEY is a key file, or the .pub of a key in the SSH agent",
+        )
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::document::{How, Verdict};
 use super::settings::{Person, seconds};
+use super::statement::DecisionStatement;
 
 /// A gate's rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +182,14 @@ pub struct Signed {
     pub signature: String,
     /// Who brought it.
     pub brought_by: Person,
+}
+
+impl Decision {
+    /// Whether the time is over that its signer gave it.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        let signed = self.signed.as_ref().and_then(|signed| DecisionStatement::parse(&signed.statement).ok());
+        signed.is_some_and(|statement| statement.has_expired(now))
+    }
 }
 
 /// Why a decision does not count at a gate.

@@ -15,6 +15,8 @@ pub mod record;
 pub mod report;
 pub mod rollout;
 pub mod settings;
+pub mod signers;
 pub mod stage;
+pub mod statement;
 pub mod untrusted;
 pub mod view;

@@ -68,8 +68,14 @@ impl Gate {
         (u32::try_from(approvals).unwrap_or(u32::MAX), self.rules.quorum.max(1))
     }
 
+    /// The decisions that still count: a signature counts until its statement expires.
+    pub fn standing(&self, now: Timestamp) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().map(|(decision, _)| decision).filter(move |decision| !decision.has_expired(now))
+    }
+
     /// Takes a decision that counts.
     pub(super) fn take(&mut self, decision: &Decision, at: Timestamp) {
+        self.decisions.retain(|(earlier, _)| !earlier.has_expired(at));
         self.decisions.push((decision.clone(), at));
         let (have, need) = self.tally();
         if decision.verdict != Verdict::Approved || have >= need {
@@ -231,6 +237,10 @@ pub fn waves(stage: &settings::Stage) -> Vec<Vec<HostIx>> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::approval::Signed;
+    use super::super::document::How;
+    use super::super::settings::Person;
+    use super::super::statement::DecisionStatement;
     use super::*;
     use crate::core::settings::Amount;
 
@@ -245,6 +255,42 @@ mod tests {
             "rollback_scope": "stage", "restart": "needed", "restart_exclude": [], "timeout": 60, "approval": null,
         });
         serde_json::from_value(stage).unwrap()
+    }
+
+    /// An approval whose statement expires then.
+    fn signed(name: &str, expires: &str) -> Decision {
+        let by = Person { name: name.into(), source: "signature".into() };
+        let text = serde_json::json!({
+            "schema": 1, "run": "01JD0000000000000000000000", "change": "CHG1", "plan": "p", "stage": "uat",
+            "gate": "after", "digest": Digest::ZERO, "decision": "approved", "reason": "fine", "expires": expires,
+        });
+        let statement: DecisionStatement = serde_json::from_value(text).unwrap();
+        let signed = Signed {
+            principal: name.into(),
+            key: name.into(),
+            statement: statement.text(),
+            signature: String::new(),
+            brought_by: by.clone(),
+        };
+        Decision { signed: Some(Box::new(signed)), ..Decision::new(Verdict::Approved, by, "fine", How::Signature) }
+    }
+
+    #[test]
+    fn a_signature_counts_until_its_statement_expires() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let rules = Approval { quorum: 2, signed: true, ..Approval::default() };
+        let mut gate = Gate::new(GateKind::After, Digest::ZERO, at("2026-06-01T00:00:00Z"), rules);
+        gate.take(&signed("alice", "2026-06-08T00:00:00Z"), at("2026-06-01T00:00:00Z"));
+        assert_eq!(gate.standing(at("2026-06-08T00:00:00Z")).count(), 1);
+        assert_eq!(gate.standing(at("2026-06-08T00:00:01Z")).count(), 0);
+        // Too late for alice's: bob's is the first again, and alice may sign anew.
+        gate.take(&signed("bob", "2026-06-16T00:00:00Z"), at("2026-06-09T00:00:00Z"));
+        assert_eq!((gate.tally(), gate.decided.is_some()), ((1, 2), false));
+        let again = signed("alice", "2026-06-16T00:00:00Z");
+        let (requester, now) = (&again.by, at("2026-06-09T00:00:00Z"));
+        assert_eq!(gate.rules.objection(&again, requester, gate.standing(now)), None);
+        gate.take(&again, now);
+        assert_eq!((gate.tally(), gate.decided.is_some()), ((2, 2), true));
     }
 
     proptest! {

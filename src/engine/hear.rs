@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Driver, EngineError};
+use super::{Driver, EngineError, checked};
 use crate::core::approval::Decision;
 use crate::core::event::{Event, Input, PauseCause};
 use crate::core::ids::{StageIx, StageName};
@@ -56,6 +56,12 @@ impl Driver<'_> {
             None => None,
             Some(name) => Some(settings.stage(name).ok_or_else(|| Refusal::NoGate(format!("no stage {name}")))?),
         };
+        // Whoever wrote the letter may have made up the rest of it.
+        let (stage, decision) =
+            match checked(&*self.world.signatures, &self.run.rollout, decision, self.world.clock.now()) {
+                Ok((signed_for, decision)) => (signed_for.or(stage), decision),
+                Err(why) => return Ok(Reply::Refused(why.to_string())),
+            };
         let decision = self.standing(decision);
         let (by, verdict) = (decision.by.name.clone(), decision.verdict);
         let decided = self.decision(Input::Decide { stage, digest, decision })?;

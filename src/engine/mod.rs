@@ -5,6 +5,7 @@
 
 mod hear;
 mod show;
+mod signed;
 mod steps;
 
 use std::collections::{HashMap, HashSet};
@@ -14,8 +15,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::{AbortHandle, JoinSet};
 
+pub use self::signed::{NotSigned, checked, unchecked};
 pub use self::steps::{Playbooks, StepContext};
-use crate::core::approval::Decision;
+use crate::core::approval::{Decision, NotCounted};
 use crate::core::document::{How, Verdict};
 use crate::core::event::{Event, Input};
 use crate::core::evidence::{Confirmation, GateAnswer};
@@ -26,6 +28,7 @@ use crate::core::report;
 use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
 use crate::core::settings::Person;
 use crate::core::view::{Display, Level, View};
+use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, People, Signals, Store, Transport};
 
 /// How often a host or repository that does not answer is tried before anything is begun.
@@ -41,6 +44,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Knows who is who.
     pub people: Arc<dyn People>,
+    /// Checks signatures.
+    pub signatures: Arc<dyn Signatures>,
     /// Shows what happens.
     pub display: Arc<dyn Display>,
     /// Takes letters from other processes.
@@ -328,10 +333,8 @@ impl Driver<'_> {
         self.prompts.insert(slot, handle);
     }
 
-    /// The decision with the groups that its person is in, of those that gates of this run name.
     fn standing(&self, decision: Decision) -> Decision {
-        let named = self.run.rollout.groups_of_gates();
-        Decision { groups: self.world.people.groups_of(&decision.by.name, &named), ..decision }
+        standing(&self.run.rollout, &*self.world.people, decision)
     }
 
     /// Whether the decision would count at the stage's open gate; if not, it is said why.
@@ -340,9 +343,15 @@ impl Driver<'_> {
         let (Input::Decide { decision, .. }, Some(gate)) = (input, rollout.stages()[stage.at()].open_gate()) else {
             return true;
         };
-        let Some(objection) = rollout.objection(gate, decision) else { return true };
+        let Some(objection) = rollout.objection(gate, decision, self.world.clock.now()) else { return true };
         let name = &rollout.settings().stages[stage.at()].name;
-        let text = format!("stage {name}: {objection}");
+        let text = match objection {
+            NotCounted::Unsigned => format!(
+                "stage {name}: only a signed decision counts: {} (or `reject` in place of `approve`)",
+                report::decide_command(rollout, stage, gate)
+            ),
+            other => format!("stage {name}: {other}"),
+        };
         self.world.display.show(&View::Message { level: Level::Info, text });
         false
     }
@@ -458,6 +467,11 @@ impl Driver<'_> {
             open
         });
     }
+}
+
+/// The decision with the groups that its person is in, of those that gates of this run name.
+pub fn standing(rollout: &Rollout, people: &dyn People, decision: Decision) -> Decision {
+    Decision { groups: people.groups_of(&decision.by.name, &rollout.groups_of_gates()), ..decision }
 }
 
 /// What became of an engine error, for the result document.

@@ -7,6 +7,7 @@ use super::error::{InputError, InputErrors};
 use super::inventory::{InvHost, Inventory};
 use super::nearest::{alternatives, did_you_mean};
 use super::plan::{LoadedPlan, Playbook};
+use super::signers;
 use super::source::{Sink, Source};
 use super::stage::PlanStage;
 use super::table::At;
@@ -90,6 +91,8 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
     if let Playbook::Named(name) = &plan.playbook {
         patch.playbook = Some(name.value.clone());
     }
+    let signers = signers::of_run(&sink, plan, None);
+    signers::check(&sink, plan, &stages, signers.as_deref());
     sink.finish(Some(Settings {
         schema: SETTINGS_VERSION,
         run: given.run.clone(),
@@ -103,7 +106,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         stages,
         hosts: hosts.list,
         forks: given.forks,
-        signers: None,
+        signers,
     }))
 }
 

@@ -18,6 +18,7 @@ mod patch;
 pub mod patterns;
 pub mod plan;
 mod schema;
+mod signers;
 pub(crate) mod source;
 mod stage;
 mod table;

@@ -20,6 +20,7 @@ pub struct LoadedPlan {
     pub(crate) name: PlanName,
     pub(crate) change: Option<ChangeId>,
     pub(crate) inventory: Option<At<PathBuf>>,
+    pub(crate) allowed_signers: Option<At<PathBuf>>,
     pub(crate) patch: Patch,
     pub(crate) playbook: Playbook,
     /// The keys of `packages_for`, with their places.
@@ -85,6 +86,12 @@ pub(crate) static PLAN: TableDef = TableDef {
         Key::required("name", Kind::Text, "The plan's name, one word."),
         Key::new("change", Kind::Text, "The change as the ticket system names it; made up when absent."),
         Key::new("inventory", Kind::Text, "The inventory's file, relative to the plan; -i overrides it."),
+        Key::new(
+            "allowed_signers",
+            Kind::Text,
+            "Whose signatures count: an allowed_signers file as of ssh-keygen, relative to the plan. Default: \
+             /etc/patchctl/allowed_signers, where there is one.",
+        ),
         Key::required("patch", Kind::Table(&patch::PATCH), "What to patch."),
         Key::required("stage", Kind::List(&Kind::Table(&stage::STAGE)), "The stages, in order."),
         Key::later("notify", &[], "Who is told at gates, at the end and on failure."),
@@ -126,6 +133,7 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
     let name = root.checked("name", |text| PlanName::new(text));
     let change = root.checked("change", |text| ChangeId::new(text));
     let inventory = root.checked("inventory", |text| beside(path, text));
+    let allowed_signers = root.checked("allowed_signers", |text| beside(path, text));
     let patch = root.table("patch", &patch::PATCH).map(|table| patch::read_patch(table, path));
     let stages = stage::read_stages(sink, root.tables("stage", &stage::STAGE));
     root.finish(&ALL);
@@ -136,6 +144,7 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
         name: name?.value,
         change: change.map(|c| c.value),
         inventory,
+        allowed_signers,
         patch: patch.patch,
         playbook: patch.playbook,
         managers: patch.managers,

@@ -28,9 +28,19 @@ impl Source {
 
     /// Reads the file, if it is text of a sensible size.
     pub(crate) fn read(path: &Path) -> Result<Self, InputErrors> {
+        Self::read_if(path, |_| Ok(()))
+    }
+
+    /// Reads the file, if it is text of a sensible size and what it is passes the check; else the mistake, and a hint.
+    pub(crate) fn read_if(
+        path: &Path,
+        check: impl FnOnce(&std::fs::Metadata) -> Result<(), (String, &'static str)>,
+    ) -> Result<Self, InputErrors> {
         let name = path.display().to_string();
         let fail = |message: String| InputErrors::from(InputError::whole(name.clone(), message));
         let file = std::fs::File::open(path).map_err(|e| fail(cannot_read(&e)))?;
+        let meta = file.metadata().map_err(|e| fail(cannot_read(&e)))?;
+        check(&meta).map_err(|(message, hint)| InputError::whole(name.clone(), message).hint(hint))?;
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| fail(cannot_read(&e)))?;
         if bytes.len() as u64 > MAX_BYTES {

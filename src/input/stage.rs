@@ -20,6 +20,8 @@ pub(crate) struct PlanStage {
     pub(crate) stage: Stage,
     /// Where its pattern stands.
     pub(crate) pattern: Range<usize>,
+    /// Where the rules of its gate stand; its pattern, where it has the rules of every gate.
+    pub(crate) approval: Range<usize>,
 }
 
 const HOUR: u64 = 3600;
@@ -160,9 +162,11 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
     };
+    let approval = table.raw("approval").map(|(value, _)| value.span());
     table.finish(&ALL);
     let pattern = hosts?.span;
-    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern } })
+    let approval = approval.unwrap_or_else(|| pattern.clone());
+    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, approval } })
 }
 
 fn read_dead_man(stage: &Table<'_>) -> DeadMan {

@@ -1,11 +1,12 @@
 //! Where runs are kept.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Inbox, Reply, Store, Wish};
-use crate::core::ids::{Digest, RunId};
+use crate::core::ids::{Digest, RunId, StageIx};
 use crate::core::record::{ChainError, Head};
 use crate::core::rollout::{Misfit, Rollout};
 use crate::core::settings::Settings;
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub torn: u64,
     /// Whether a process holds the run.
     pub driven: bool,
+    /// The journal's head when each stage's gate opened last: its digest binds it.
+    pub opened: BTreeMap<StageIx, Digest>,
 }
 
 /// A run that this process holds: nobody else drives it.

@@ -12,6 +12,7 @@ use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::Settings;
 use patchctl::core::view::NoDisplay;
 use patchctl::engine::{self, EngineError, OnGate, Options, Run};
+use patchctl::ports::signatures::{BadSignature, SignError, Signature, Signatures, Signer};
 use patchctl::ports::{Reply, Wish};
 use tokio::time::{Instant, sleep};
 
@@ -416,6 +417,20 @@ fn commands(shared: &Shared, mut run: Run) -> (Run, Option<Input>) {
     (run, cancel)
 }
 
+/// The simulated people have no keys: whatever is called signed is refused.
+struct NobodySigns;
+
+#[async_trait::async_trait]
+impl Signatures for NobodySigns {
+    async fn sign(&self, _: &str, _: &str, key: &std::path::Path) -> Result<String, SignError> {
+        Err(SignError::NoPassphrase(key.to_owned()))
+    }
+
+    fn verify(&self, _: &Signature<'_>) -> Result<Signer, BadSignature> {
+        Err(BadSignature::Malformed("nobody signs in the simulation".into()))
+    }
+}
+
 async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first: Option<Input>) {
     let wished = first.is_some();
     let before = report::outcome(&run.rollout, Driven::No);
@@ -430,6 +445,7 @@ async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first
         approver: Arc::new(shared.clone()),
         clock: Arc::new(shared.clone()),
         people: Arc::new(shared.clone()),
+        signatures: Arc::new(NobodySigns),
         display: Arc::new(NoDisplay),
         inbox: Box::new(Post(shared.clone())),
         signals: Box::new(Keyboard(shared.clone())),

@@ -48,7 +48,7 @@ impl World {
         for other in needed {
             let target = &self.hosts[other.at()];
             let since = target.replaced.filter(|at| target.inspected.is_some_and(|seen| *at <= seen));
-            let known = !since.is_some_and(|_| !self.disk.ledger.replaced.contains(&other));
+            let known = since.is_none_or(|_| self.disk.ledger.replaced.contains(&other));
             self.must(known, 1, || {
                 format!("{host:?} begins on {other:?}, which has been another machine since {since:?}")
             });

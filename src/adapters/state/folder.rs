@@ -1,5 +1,6 @@
 //! One run's folder.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::{StateDir, io_error};
+use crate::core::event::Event;
 use crate::core::ids::{Digest, RunId};
 use crate::core::record::Head;
 use crate::core::rollout::Rollout;
@@ -111,6 +113,7 @@ impl StateDir {
         let mut reader = BufReader::new(file);
         let mut rollout = Rollout::new(Arc::clone(&frozen.settings));
         let (mut head, mut line, mut torn) = (Head::EMPTY, Vec::new(), 0);
+        let mut opened = BTreeMap::new();
         loop {
             line.clear();
             // Bytes: a write that was cut off may end in the middle of a character.
@@ -123,6 +126,9 @@ impl StateDir {
                 break;
             };
             let record = head.read(text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
+            if let Event::GateOpened { stage, .. } = &record.event {
+                opened.insert(*stage, record.prev);
+            }
             rollout
                 .apply(&record.event, record.at)
                 .map_err(|source| StateError::Misfit { path: path.clone(), source })?;
@@ -130,7 +136,7 @@ impl StateDir {
         rollout.hand_out_again();
         let lock = File::open(folder.join("lock")).map_err(io_error(&folder, "has no lock"))?;
         let driven = lock.try_lock_shared().is_err();
-        Ok(Loaded { frozen, rollout, head, torn, driven })
+        Ok(Loaded { frozen, rollout, head, torn, driven, opened })
     }
 }
 

@@ -20,7 +20,7 @@ use super::ids::{Digest, StageIx};
 use super::problem::Problem;
 use super::rollout::Rollout;
 use super::settings::RunKind;
-use super::stage::Phase;
+use super::stage::{Gate, Phase};
 
 /// Whether somebody drives a run, as far as the caller can tell (the lock is outside of the journal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +151,18 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     }
 }
 
+/// What approves this gate, to be pasted into a shell.
+pub fn decide_command(rollout: &Rollout, ix: StageIx, gate: &Gate) -> String {
+    let settings = rollout.settings();
+    let sign = if gate.rules.signed { " --sign KEY" } else { "" };
+    format!(
+        "patchctl approve {} --stage {} --digest {} --reason TEXT{sign} --resume",
+        settings.run,
+        settings.stages[ix.at()].name,
+        &gate.digest.hex()[..12]
+    )
+}
+
 /// What an unfinished run waits for.
 fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
     if rollout.is_finished() {
@@ -170,12 +182,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: None,
             until: until.map(Stamp),
             digest: Some(gate.digest),
-            command: format!(
-                "patchctl approve {} --stage {} --digest {} --reason TEXT --resume",
-                settings.run,
-                stage.name,
-                &gate.digest.hex()[..12]
-            ),
+            command: decide_command(rollout, ix, gate),
         });
     }
     if outcome == Outcome::Running {

@@ -149,7 +149,8 @@ impl Rollout {
             }
             _ => false,
         };
-        used && decision.verdict == Verdict::Approved && has_passed(*at, gate.rules.valid, now)
+        let is_old = has_passed(*at, gate.rules.valid, now) || gate.standing(now).count() < gate.decisions.len();
+        used && decision.verdict == Verdict::Approved && is_old
     }
 
     fn gates(&self) -> impl Iterator<Item = (StageIx, &Gate)> {
@@ -314,15 +315,15 @@ impl Rollout {
         if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
             return Err(Refusal::OtherDigest { open: gate.digest, given });
         }
-        if let Some(objection) = self.objection(gate, &decision) {
+        if let Some(objection) = self.objection(gate, &decision, now) {
             return Err(objection.into());
         }
         Ok(vec![Event::Decided { stage, gate: gate.kind, digest: gate.digest, decision }])
     }
 
     /// Why a decision would not count at this gate; none: it would.
-    pub fn objection(&self, gate: &Gate, decision: &Decision) -> Option<NotCounted> {
-        gate.rules.objection(decision, &self.settings.requester, gate.decisions.iter().map(|(earlier, _)| earlier))
+    pub fn objection(&self, gate: &Gate, decision: &Decision, now: Timestamp) -> Option<NotCounted> {
+        gate.rules.objection(decision, &self.settings.requester, gate.standing(now))
     }
 
     /// The groups that the rules of this run's gates name.

@@ -18,6 +18,8 @@ use jiff::Timestamp;
 
 pub use self::decide::Refusal;
 pub use self::gate::Statement;
+#[cfg(test)]
+pub(super) use self::tests::settings as settings_for_tests;
 use super::event::{GateKind, PauseCause, Step};
 use super::host::HostRun;
 use super::ids::{Digest, HostIx, JobId, StageIx};

@@ -7,6 +7,7 @@ mod bench;
 mod host;
 mod terminal;
 
+mod approvals;
 mod boot;
 mod control;
 mod crash;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::world::{Does, World, person, settings, stage, upgrade};
+pub(in crate::core) use self::world::settings;
+use self::world::{Does, World, person, stage, upgrade};
 use crate::core::approval::{Decision, OnTimeout};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
 use crate::core::event::{Event, Input, Step};

@@ -67,7 +67,7 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
 }
 
 /// uat: hosts 0 and 1; prod: hosts 2 to 5.
-pub(super) fn settings() -> Settings {
+pub(in crate::core) fn settings() -> Settings {
     Settings {
         schema: 1,
         run: crate::core::ids::RunId::new("01JD0000000000000000000000").unwrap(),

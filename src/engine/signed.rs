@@ -1,0 +1,96 @@
+//! Signed decisions: nothing of one counts before its signature was checked, whoever brings it.
+
+use jiff::Timestamp;
+
+use crate::core::approval::{Decision, Signed};
+use crate::core::document::How;
+use crate::core::ids::StageIx;
+use crate::core::rollout::Rollout;
+use crate::core::settings::Person;
+use crate::core::statement::{DecisionStatement, NAMESPACE, Unfit};
+use crate::ports::signatures::{BadSignature, Signature, Signatures};
+
+/// Where the name of who signed comes from.
+const SOURCE: &str = "signature";
+
+/// Why a signed decision is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSigned {
+    /// It is called signed, and is not.
+    #[error("the decision says that it is signed, and has no signature")]
+    Missing,
+    /// Nobody's signature counts in this run.
+    #[error(
+        "no signature can be checked: the run began without allowed signers (`allowed_signers` in the plan, or \
+         /etc/patchctl/allowed_signers)"
+    )]
+    NoSigners,
+    /// What was signed is not about this gate.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The run has no such stage, or its gate has not opened.
+    #[error("the statement is about stage {0}, where no gate has opened")]
+    NoGate(String),
+    /// The decision says one thing, and its statement another.
+    #[error("the decision is called {said}, and {signed} is what was signed")]
+    OtherVerdict {
+        /// The decision's.
+        said: &'static str,
+        /// The statement's.
+        signed: &'static str,
+    },
+    /// The signature does not count.
+    #[error(transparent)]
+    Bad(#[from] BadSignature),
+}
+
+/// The decision as its signature makes it: who, what and why come from what was signed, and from nowhere else. With it
+/// the stage that it is about; none, and the decision as it was, where nobody signed it.
+///
+/// # Errors
+/// Why the signature does not count at the stage's gate now.
+pub fn checked(
+    signatures: &dyn Signatures,
+    rollout: &Rollout,
+    decision: Decision,
+    now: Timestamp,
+) -> Result<(Option<StageIx>, Decision), NotSigned> {
+    let Some(signed) = decision.signed.clone() else {
+        let claims = decision.how == How::Signature || decision.by.source == SOURCE;
+        return if claims { Err(NotSigned::Missing) } else { Ok((None, decision)) };
+    };
+    let settings = rollout.settings();
+    let statement = DecisionStatement::parse(&signed.statement)?;
+    let signers = settings.signers.as_deref().ok_or(NotSigned::NoSigners)?;
+    let signature =
+        Signature { text: &signed.statement, armored: &signed.signature, namespace: NAMESPACE, signers, at: now };
+    let signer = signatures.verify(&signature)?;
+    let no_gate = || NotSigned::NoGate(statement.stage.to_string());
+    let stage = settings.stage(&statement.stage).ok_or_else(no_gate)?;
+    let gate = rollout.stages()[stage.at()].gate.as_ref().ok_or_else(no_gate)?;
+    statement.fits(settings, &statement.stage, gate, now)?;
+    if statement.decision != decision.verdict {
+        let (said, signed) = (decision.verdict.as_str(), statement.decision.as_str());
+        return Err(NotSigned::OtherVerdict { said, signed });
+    }
+    let checked = Decision {
+        verdict: statement.decision,
+        by: Person { name: signer.principal.clone(), source: SOURCE.into() },
+        reason: statement.reason,
+        how: How::Signature,
+        signed: Some(Box::new(Signed { principal: signer.principal, key: signer.key, ..*signed })),
+        ..decision
+    };
+    Ok((Some(stage), checked))
+}
+
+/// A decision that somebody signed and that is still to be [`checked`]: what it says of itself counts for nothing.
+pub fn unchecked(statement: &DecisionStatement, signature: String, brought_by: Person) -> Decision {
+    let nobody = Person { name: String::new(), source: SOURCE.into() };
+    let signed =
+        Signed { principal: String::new(), key: String::new(), statement: statement.text(), signature, brought_by };
+    Decision {
+        signed: Some(Box::new(signed)),
+        ..Decision::new(statement.decision, nobody, statement.reason.clone(), How::Signature)
+    }
+}
