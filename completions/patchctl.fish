@@ -172,6 +172,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand status" -s h -l help -
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l reason -d 'Why, for the record; asked for on a terminal' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l stage -d 'The stage, where several gates wait' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l digest -d 'The digest that is decided on, or its first 8 digits or more; `approve` needs it without a terminal' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l sign -d 'Sign the decision: a key file, or the .pub of a key in the SSH agent. With an exported FILE in place of RUN, only FILE.sig is made, for --import on the run\'s machine' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l export -d 'Record nothing, and write what is to be signed into this file, for somebody who has no access to the run: `ssh-keygen -Y sign -n approval.patchctl -f KEY FILE` signs it' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l import -d 'Record the decision in this exported file, as signed in FILE.sig' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
@@ -196,6 +199,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -s h -l help 
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l reason -d 'Why, for the record; asked for on a terminal' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l stage -d 'The stage, where several gates wait' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l digest -d 'The digest that is decided on, or its first 8 digits or more; `approve` needs it without a terminal' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l sign -d 'Sign the decision: a key file, or the .pub of a key in the SSH agent. With an exported FILE in place of RUN, only FILE.sig is made, for --import on the run\'s machine' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l export -d 'Record nothing, and write what is to be signed into this file, for somebody who has no access to the run: `ssh-keygen -Y sign -n approval.patchctl -f KEY FILE` signs it' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l import -d 'Record the decision in this exported file, as signed in FILE.sig' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r

@@ -265,9 +265,14 @@ impl Inspection {
         if self.identity.machine_id != now.identity.machine_id {
             found.push("is another machine: its machine ID differs".into());
         }
-        found.extend(package_differences(&self.packages, &now.packages));
-        if self.transaction != now.transaction {
-            found.push("what would be done there is not what was approved".into());
+        // Where what would be done differs, packages move between that and those that stay: they are not news.
+        let same = self.transaction == now.transaction;
+        found.extend(package_differences(&self.packages, &now.packages, same));
+        match (self.transaction, now.transaction) {
+            _ if same => {}
+            (Some(_), None) => found.push("has nothing to be done any more, and was to be changed".into()),
+            (None, Some(_)) => found.push("would be changed now, and was to stay as it is".into()),
+            _ => found.push("what would be done there is not what was approved".into()),
         }
         if self.reboot.is_due() != now.reboot.is_due() {
             let words = if now.reboot.is_due() { "wants a reboot now" } else { "wants no reboot any more" };
@@ -277,7 +282,8 @@ impl Inspection {
     }
 }
 
-fn package_differences(approved: &[Package], now: &[Package]) -> Vec<String> {
+/// `complete`: what is in one list only, differs too.
+fn package_differences(approved: &[Package], now: &[Package], complete: bool) -> Vec<String> {
     let version = |list: &[Package], wanted: &Package| {
         let here = list.iter().find(|package| package.name == wanted.name && package.arch == wanted.arch);
         here.and_then(|package| package.version.as_ref().map(ToString::to_string))
@@ -285,7 +291,8 @@ fn package_differences(approved: &[Package], now: &[Package]) -> Vec<String> {
     let differs = |package: &Package| {
         let (was, is) = (version(approved, package), version(now, package));
         let word = |version: Option<String>| version.unwrap_or_else(|| "not installed".into());
-        (was != is).then(|| format!("{} is {} now, and was {}", package.name, word(is), word(was)))
+        let counts = was != is && (complete || (was.is_some() && is.is_some()));
+        counts.then(|| format!("{} is {} now, and was {}", package.name, word(is), word(was)))
     };
     let added = now.iter().filter(|package| !approved.iter().any(|a| a.name == package.name && a.arch == package.arch));
     approved.iter().chain(added).filter_map(differs).collect()

@@ -18,5 +18,6 @@ pub mod settings;
 pub mod signers;
 pub mod stage;
 pub mod statement;
+mod step;
 pub mod untrusted;
 pub mod view;

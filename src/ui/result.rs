@@ -220,7 +220,8 @@ fn decisions(look: &Look, document: &ResultDocument) -> String {
             out.push_str(&format!("  {name}  {}\n", look.paint(tone, verdict)));
         }
         for by in &decision.by {
-            let who = format!("by {}, {}, {}", text::one_line(&by.name), look.time(by.at.0), how(by.how));
+            let sudo = if by.source.as_deref() == Some("sudo") { " (through sudo)" } else { "" };
+            let who = format!("by {}{sudo}, {}, {}", text::one_line(&by.name), look.time(by.at.0), how(by.how));
             let key = by.key.as_deref().map(|key| format!(" {}", text::one_line(key))).unwrap_or_default();
             out.push_str(&format!("  {name}  {} {who}{key}\n", look.paint(tone, verdict)));
             indented(&mut out, look, names + 4, &text::one_line(&by.reason));

@@ -35,7 +35,7 @@ impl World {
             let letter = self.letter(stage, digest);
             self.letters.push((at, letter));
         }
-        if self.chance(self.faults.others / 4) {
+        if self.chance(self.faults.others) {
             let hosts = self.settings.stages[stage.at()].hosts.clone();
             let host = self.rng.pick(&hosts);
             let at = now + self.rng.range(1_000, 2_000_000);
@@ -48,7 +48,7 @@ impl World {
     /// In calm times everybody decides who can: a gate may need several of them.
     pub(crate) fn patient_office(&mut self) {
         let open = |book: &crate::ledger::StageBook| book.gate.as_ref().is_some_and(|gate| gate.decided.is_none());
-        if !self.calm {
+        if !self.calm || self.has(Mutation::NoEnd) {
             return;
         }
         let open: Vec<bool> = self.disk.ledger.stages.iter().map(open).collect();

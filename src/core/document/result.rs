@@ -240,6 +240,9 @@ impl Verdict {
 pub struct DecidedBy {
     /// Who.
     pub name: String,
+    /// Where the name comes from: the `login` behind the process, `sudo`, a `signature`, a `policy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// When.
     pub at: Stamp,
     /// Why.

@@ -74,11 +74,12 @@ fn is_barred(rollout: &Rollout, ix: StageIx) -> bool {
 }
 
 fn decision(run: &StageRun) -> Option<Decision> {
-    let (_, digest, decision, at) = run.decisions.last()?;
+    let (_, digest, decision, _) = run.decisions.last()?;
     // The gate that was decided last, with everybody who decided there; one that is open and has an approval, too.
     let gate = run.gate.as_ref().filter(|gate| gate.digest == *digest && !gate.decisions.is_empty());
     let by = |(decision, at): (&approval::Decision, &Timestamp)| DecidedBy {
         name: decision.by.name.clone(),
+        source: Some(decision.by.source.clone()),
         at: Stamp(*at),
         reason: decision.reason.clone(),
         how: decision.how,
@@ -86,7 +87,11 @@ fn decision(run: &StageRun) -> Option<Decision> {
     };
     let by = match gate {
         Some(gate) => gate.decisions.iter().map(|(decision, at)| by((decision, at))).collect(),
-        None => vec![by((decision, at))],
+        None => {
+            let same =
+                run.decisions.iter().filter(|(_, of, other, _)| of == digest && other.verdict == decision.verdict);
+            same.map(|(_, _, decision, at)| by((decision, at))).collect()
+        }
     };
     Some(Decision { verdict: decision.verdict, digest: *digest, by })
 }

@@ -38,7 +38,7 @@ impl Rollout {
     }
 
     /// The stage ends with nothing changed; a host may carry a claim from an earlier try.
-    fn end_unchanged(&self, stage: StageIx, end: StageEnd) -> Event {
+    pub(super) fn end_unchanged(&self, stage: StageIx, end: StageEnd) -> Event {
         let hosts = &self.settings.stages[stage.at()].hosts;
         let claimed =
             hosts.iter().any(|host| self.hosts[host.at()].next(Activity::Closing, &self.settings.kind).is_some());
@@ -280,34 +280,6 @@ impl Rollout {
             Some(need) => Some(Event::RecheckStarted { stage: *need }),
             None => Some(next),
         })
-    }
-
-    /// Whether the stage was approved, and nobody has looked since whether its hosts are still what was approved.
-    fn must_recheck(&self, ix: StageIx) -> bool {
-        let run = &self.stages[ix.at()];
-        let decided = run.gate.as_ref().and_then(|gate| gate.decided.as_ref());
-        let approved = decided.is_some_and(|(decision, _)| decision.verdict == Verdict::Approved);
-        approved && run.succeeded() && !run.fresh && self.settings.kind == RunKind::Run
-    }
-
-    /// The hosts were inspected again: the approval holds, or it is void.
-    fn after_recheck(&self, stage: StageIx, end: Option<StageEnd>, head: Digest) -> Event {
-        let hosts = &self.settings.stages[stage.at()].hosts;
-        let drift = hosts.iter().flat_map(|host| {
-            let name = &self.settings.hosts[host.at()].name;
-            self.hosts[host.at()].drift.iter().map(move |change| format!("{name}: {change}"))
-        });
-        let changes: Vec<String> = drift.collect();
-        let gate = self.stages[stage.at()].gate.as_ref();
-        // Whoever cancels wants no approval.
-        match gate.filter(|_| !changes.is_empty() && self.cancelled.is_none()) {
-            None if end.is_none() && !changes.is_empty() => self.end_unchanged(stage, StageEnd::Cancelled),
-            None => Event::Rechecked { stage },
-            Some(gate) => {
-                let digest = self.statement(stage, gate.kind, head).digest();
-                Event::ApprovalStale { stage, digest, changes }
-            }
-        }
     }
 
     fn watch_failures(&self, ix: StageIx) -> Option<Event> {

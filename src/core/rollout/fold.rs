@@ -488,6 +488,8 @@ impl Rollout {
         let run = &mut self.stages[stage.at()];
         run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
         run.recovered = false;
+        // What was approved there was what it had come to before: no approval of the past is used, or lapses, any more.
+        run.gate = None;
         (run.queue, run.wave, run.exceeded, run.unreached) = (queue.unwrap_or_default(), 0, false, false);
         (run.passed, run.fresh) = (0, false);
         run.stale.clear();

@@ -8,6 +8,7 @@ mod advance;
 mod decide;
 mod fold;
 mod gate;
+mod recheck;
 #[cfg(test)]
 mod tests;
 

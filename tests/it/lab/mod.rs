@@ -18,6 +18,7 @@ mod exact;
 mod failure;
 mod faults;
 mod fleet;
+mod gates;
 mod host_keys;
 mod hostile;
 mod locks;

@@ -113,8 +113,14 @@ fn untouched(name: &str, state: ActionState, reason: StateReason, cause: &str) -
 }
 
 fn decision(verdict: Verdict, name: &str, reason: &str, how: How) -> Option<Decision> {
-    let by =
-        DecidedBy { name: name.to_owned(), at: at("2026-11-22T01:00:59Z"), reason: reason.to_owned(), how, key: None };
+    let by = DecidedBy {
+        name: name.to_owned(),
+        source: Some("login".into()),
+        at: at("2026-11-22T01:00:59Z"),
+        reason: reason.to_owned(),
+        how,
+        key: None,
+    };
     Some(Decision { verdict, digest: Digest::of(b"x"), by: vec![by] })
 }
 

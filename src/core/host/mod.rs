@@ -1,5 +1,8 @@
 //! One host's way through a run: where it stands, what comes next, and what each result makes of it.
 
+mod hand;
+mod inspect;
+
 use jiff::Timestamp;
 
 use super::event::Step;
@@ -278,70 +281,6 @@ impl HostRun {
         }
     }
 
-    /// Before an approval is used, it is to be inspected again, if it is among what was approved. Whether it is.
-    pub(super) fn must_inspect(&mut self) -> bool {
-        let approved = matches!(self.place, Place::Ready | Place::Current | Place::Patched | Place::Kept);
-        self.must_inspect = approved && self.resolution.is_some() && !self.is_out_of_reach();
-        self.drift.clear();
-        self.must_inspect
-    }
-
-    /// The part of the evidence that came from the host.
-    pub fn evidence(&self) -> Inspection {
-        if let Some(inspected) = &self.inspected {
-            return (**inspected).clone();
-        }
-        let found = self.resolution.as_deref();
-        let changed = matches!(self.place, Place::Patched | Place::Kept);
-        let settled = self.settled.as_deref().filter(|_| changed);
-        Inspection {
-            identity: found.map(|found| found.identity.clone()).unwrap_or_default(),
-            packages: match (settled, found) {
-                (Some(report), _) => report.packages.clone(),
-                (None, found) => found.map(|found| found.current.clone()).unwrap_or_default(),
-            },
-            transaction: found.filter(|_| self.place == Place::Ready).map(|found| found.transaction),
-            reboot: match (settled, found) {
-                (Some(report), _) => report.reboot.clone(),
-                (None, found) => found.map(|found| found.reboot.clone()).unwrap_or_default(),
-            },
-            problem: None,
-        }
-    }
-
-    /// It was inspected again; `approved` is the evidence before.
-    pub(super) fn inspected_again(&mut self, approved: &Inspection, result: &StepResult) {
-        let now = match result {
-            StepResult::Inspected(found) => (**found).clone(),
-            StepResult::Failed { problem, .. } => Inspection { problem: Some(problem.kind), ..approved.clone() },
-            _ => {
-                self.inspected = None;
-                self.evidence()
-            }
-        };
-        self.drift = approved.differences(&now);
-        if let (Place::Refused, Some(problem)) = (self.place, &self.problem) {
-            self.drift = vec![format!("would not be patched any more: {}", problem.message)];
-        }
-        let resolved = matches!(result, StepResult::Resolved(_));
-        if !self.drift.is_empty() && !resolved {
-            self.inspected = Some(Box::new(now));
-        }
-    }
-
-    /// Nobody waits for what it was asked again: the process that did is gone.
-    pub(super) fn forget_recheck(&mut self) {
-        self.must_inspect = false;
-        self.step = self.step.filter(|step| *step != Step::Recheck);
-    }
-
-    /// Nobody's approval holds for it any more: what was kept waits for a decision again.
-    pub(super) fn undecided_again(&mut self) {
-        if self.place == Place::Kept {
-            self.place = Place::Patched;
-        }
-    }
-
     /// Where a resolved host stands follows from its transaction, which the rollout knows.
     pub(super) fn resolved(&mut self, has_work: bool, refusal: Option<Problem>) {
         self.place = match (refusal, has_work) {
@@ -491,80 +430,5 @@ impl HostRun {
                 self.undo_failed(problem, Fate::Changed, report);
             }
         }
-    }
-
-    /// Somebody gives it up: whatever may run on it is not waited for.
-    pub(super) fn give_up(&mut self, reason: &str) {
-        let step = self.step.take();
-        self.alive |= step.is_some() || self.armed;
-        self.given_up = Some(reason.to_owned());
-        let untouched =
-            matches!(self.place, Place::Waiting | Place::Ready | Place::Refused | Place::Current | Place::Stashed);
-        // What a step that was under way has done, nobody knows.
-        let harmless = step.is_none_or(|step| matches!(step, Step::Resolve | Step::Stash | Step::Forget));
-        if untouched && harmless {
-            let problem = Problem::new(ErrorKind::Refused, format!("given up: {reason}"));
-            (self.place, self.problem) = (Place::Refused, Some(problem));
-        } else if !matches!(self.place, Place::Restored | Place::NotRestored | Place::Kept) {
-            (self.place, self.failed) = (Place::Lost, true);
-        }
-    }
-
-    /// It is asked what became of it, by the job in which it was lost; or it only has to go back again.
-    pub(super) fn recover(&mut self, goes_back: bool) {
-        let lost_in = self.lost_in.take().filter(|_| self.place == Place::Lost);
-        (self.goes_back, self.undo_tries) = (goes_back, 0);
-        self.asking = lost_in.filter(|step| step.is_job());
-        if self.asking.is_none() {
-            let settled = lost_in == Some(Step::Confirm) && !goes_back;
-            self.place = if settled { Place::Settled } else { Place::MustUndo };
-        }
-        self.alive = false;
-    }
-
-    /// Whether there is anything to recover: it is in no known good state, and nobody gave it up.
-    pub fn may_recover(&self) -> bool {
-        matches!(self.place, Place::Lost | Place::NotRestored) && self.given_up.is_none()
-    }
-
-    /// The run is cancelled: what is not begun is not begun any more, what is changed goes back. Whether it comes to
-    /// rest with that.
-    pub(super) fn turn_back(&mut self) -> bool {
-        match self.place {
-            Place::Ready | Place::Stashed => {
-                self.place = Place::Ready;
-                true
-            }
-            Place::Applied | Place::Settled | Place::MustReboot => {
-                (self.place, self.undo_tries) = (Place::MustUndo, 0);
-                false
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn must_undo(&mut self) {
-        (self.place, self.undo_tries) = (Place::MustUndo, 0);
-    }
-
-    /// Whether nothing may begin on it: somebody gave it up, or a job that changes packages may run there. (A stash that
-    /// may still run changes nothing, and the host has the next one wait for its end.)
-    pub fn is_out_of_reach(&self) -> bool {
-        self.given_up.is_some() || (self.alive && self.lost_in != Some(Step::Stash))
-    }
-
-    /// Whether trying again can help: nothing was changed, or all of it went back because it failed.
-    pub fn may_retry(&self) -> bool {
-        match self.place {
-            _ if self.is_out_of_reach() => false,
-            Place::Refused => true,
-            Place::Restored => self.failed,
-            _ => false,
-        }
-    }
-
-    pub(super) fn retry(&mut self) {
-        let (tries, claimed, acted, alive, lost_in) = (self.tries, self.claimed, self.acted, self.alive, self.lost_in);
-        *self = Self { tries, claimed, acted, alive, lost_in, ..Self::new(self.wave, self.reboot) };
     }
 }
