@@ -20,6 +20,8 @@ use crate::core::record::Head;
 use crate::core::report::{self, Driven};
 use crate::core::rollout::Rollout;
 use crate::core::settings::{Person, Settings};
+use crate::core::signers;
+use crate::core::statement::DecisionStatement;
 use crate::input::source::Source;
 use crate::input::{Config, InputErrors, Inventory, Overrides, approved, packages, plan};
 use crate::playbook::{self, StepName};
@@ -30,7 +32,7 @@ use crate::ui::input_error;
 pub type Target = fn(&[u8]);
 
 /// The targets by their names: each has a folder in `tests/fuzz/corpus` and a program in `tests/fuzz/targets`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("plan", plan),
     ("inventory", inventory),
     ("patterns", patterns),
@@ -41,6 +43,8 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("journal", journal),
     ("frames", frames),
     ("known_hosts", known_hosts),
+    ("signers", signers),
+    ("statement", statement),
 ];
 
 const INVENTORY: &str = r#"
@@ -270,6 +274,30 @@ pub fn known_hosts(data: &[u8]) {
     }
 }
 
+/// A file of allowed signers: every line is read, or shown with what is wrong in it.
+pub fn signers(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match signers::parse(&text) {
+        Ok(lines) => {
+            for line in lines {
+                assert!(line.names().all(|name| signers::fits(name, &line.principals)));
+            }
+        }
+        Err(mistakes) => {
+            let shown = |mistake: &signers::Mistake| text.get(mistake.span.clone()).is_some();
+            assert!(!mistakes.is_empty() && mistakes.iter().all(shown));
+        }
+    }
+}
+
+/// What somebody signs: it has one text, and no other is taken for it.
+pub fn statement(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(statement) = DecisionStatement::parse(&text) {
+        assert_eq!(statement.text(), text);
+    }
+}
+
 fn fleet() -> &'static Inventory {
     static FLEET: OnceLock<Inventory> = OnceLock::new();
     FLEET.get_or_init(|| made(Inventory::parse(Path::new("inventory.toml"), INVENTORY)))
@@ -368,7 +396,7 @@ mod tests {
             $(#[test] fn $name() { try_corpus(stringify!($name)); })*
         };
     }
-    corpora!(plan inventory patterns packages config playbook records journal frames known_hosts);
+    corpora!(plan inventory patterns packages config playbook records journal frames known_hosts signers statement);
 
     #[test]
     fn every_target_has_inputs_a_program_and_a_test() {
@@ -396,6 +424,8 @@ mod tests {
         assert!(plan::parse(Path::new(NOWHERE), &read("plan/full")).is_ok());
         assert!(Inventory::parse(Path::new(NOWHERE), &read("inventory/good")).is_ok());
         assert!(Config::parse(Path::new(NOWHERE), &read("config/good")).is_ok());
+        assert_eq!(signers::parse(&read("signers/good")).unwrap().len(), 4);
+        assert!(DecisionStatement::parse(&read("statement/good")).is_ok());
         assert!(playbook::parse(read("records/verify").as_bytes()).is_ok());
         assert!(Line::parse(1, read("known_hosts/plain").lines().next().unwrap()).is_some());
         let mut rollout = Rollout::new(Arc::clone(run()));
