@@ -66,6 +66,7 @@ pub(super) fn check(sink: &Sink, plan: &LoadedPlan, stages: &[Stage], signers: O
 
 /// Reads a file of allowed signers: the whole of it is good, and nobody else can have written it.
 fn read(path: &Path) -> Result<String, InputErrors> {
+    folders_are_ours(path)?;
     parsed(Source::read_if(path, is_ours)?)
 }
 
@@ -97,6 +98,26 @@ fn is_ours(meta: &Metadata) -> Result<(), (String, &'static str)> {
     }
     if meta.mode() & 0o022 != 0 {
         return Err(("may be written by others, who could let anybody sign".into(), "chmod 644"));
+    }
+    Ok(())
+}
+
+/// Whoever can write a folder above the file can put another in its place; not so in one like /tmp, where each removes
+/// only what is theirs.
+fn folders_are_ours(path: &Path) -> Result<(), InputErrors> {
+    // What is not there is told of when it is read.
+    let Ok(real) = path.canonicalize() else { return Ok(()) };
+    for folder in real.ancestors().skip(1) {
+        let Ok(meta) = folder.metadata() else { continue };
+        let sticky = meta.mode() & 0o1000 != 0 && meta.uid() == 0;
+        if let Err((what, hint)) = is_ours(&meta)
+            && !sticky
+        {
+            let message = format!("its folder {} {what}", folder.display());
+            let hint = if hint.starts_with("chmod") { "chmod 755 the folder" } else { hint };
+            let file: &str = &path.display().to_string();
+            return Err(InputErrors::from(InputError::whole(file, message).hint(hint)));
+        }
     }
     Ok(())
 }
@@ -145,6 +166,12 @@ mod tests {
         for mode in [0o664, 0o646, 0o666] {
             assert!(with(mode).unwrap_err().contains("may be written by others"), "{mode:o}");
         }
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let error = with(0o644).unwrap_err();
+        let place = folder.path().canonicalize().unwrap();
+        assert!(error.contains(&format!("its folder {} may be written by others", place.display())), "{error}");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(with(0o644).is_ok(), rustix::process::geteuid().is_root(), "a sticky folder is root's");
     }
 
     #[test]
