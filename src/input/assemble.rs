@@ -104,6 +104,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         hosts: hosts.list,
         forks: given.forks,
         signers: None,
+        notify: plan.notify.clone(),
     }))
 }
 

@@ -2,6 +2,7 @@
 //! the journal that the run itself works on.
 
 mod host;
+mod message;
 mod plan;
 mod question;
 mod stage;
@@ -9,6 +10,7 @@ mod stage;
 use jiff::Timestamp;
 
 pub use self::host::{host_result, standing};
+pub use self::message::message;
 pub use self::plan::plan_document;
 pub use self::question::question;
 use super::document::{
@@ -19,7 +21,7 @@ use super::event::PauseCause;
 use super::ids::{Digest, StageIx};
 use super::problem::Problem;
 use super::rollout::Rollout;
-use super::settings::RunKind;
+use super::settings::{RunKind, Settings};
 use super::stage::Phase;
 
 /// Whether somebody drives a run, as far as the caller can tell (the lock is outside of the journal).
@@ -151,6 +153,13 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     }
 }
 
+/// The command that approves a stage's gate.
+fn approve_command(settings: &Settings, stage: StageIx, digest: &Digest) -> String {
+    let name = &settings.stages[stage.at()].name;
+    let digits = &digest.hex()[..12];
+    format!("patchctl approve {} --stage {name} --digest {digits} --reason TEXT --resume", settings.run)
+}
+
 /// What an unfinished run waits for.
 fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
     if rollout.is_finished() {
@@ -170,12 +179,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: None,
             until: until.map(Stamp),
             digest: Some(gate.digest),
-            command: format!(
-                "patchctl approve {} --stage {} --digest {} --reason TEXT --resume",
-                settings.run,
-                stage.name,
-                &gate.digest.hex()[..12]
-            ),
+            command: approve_command(settings, ix, &gate.digest),
         });
     }
     if outcome == Outcome::Running {

@@ -15,7 +15,7 @@ use crate::core::settings::{Person, RunKind};
 use crate::core::stage::{Gate, Phase, StageRun};
 
 impl Rollout {
-    fn begin(&mut self, effect: Effect) {
+    pub(super) fn begin(&mut self, effect: Effect) {
         let slot = effect.slot();
         self.open.insert(slot, effect);
         self.fresh.push_back(slot);
@@ -27,9 +27,11 @@ impl Rollout {
     /// When it does not fit: nothing that this patchctl wrote can lead there.
     pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), Misfit> {
         self.started_at.get_or_insert(at);
-        self.last_at = Some(at);
+        if !event.is_mail() {
+            self.last_at = Some(at);
+        }
         match event {
-            Event::RunStarted { .. } | Event::TailCut { .. } => {}
+            Event::RunStarted { .. } | Event::TailCut { .. } | Event::Reminded { .. } | Event::Notified { .. } => {}
             Event::Driven { by, .. } => {
                 self.driver = Some(by.clone());
                 self.epoch += 1;
@@ -76,6 +78,7 @@ impl Rollout {
             Event::Finished => self.finished = true,
             _ => self.stage_event(event, at)?,
         }
+        self.post(event, at);
         Ok(())
     }
 

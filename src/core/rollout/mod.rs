@@ -8,6 +8,7 @@ mod advance;
 mod decide;
 mod fold;
 mod gate;
+mod outbox;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use self::gate::Statement;
 use super::event::{GateKind, PauseCause, Step};
 use super::host::HostRun;
 use super::ids::{Digest, HostIx, JobId, StageIx};
+use super::notify::Queued;
 use super::packages::{Package, PackageOp};
 use super::pins::Pins;
 use super::problem::Problem;
@@ -51,6 +53,8 @@ pub enum Effect {
         /// On what.
         digest: Digest,
     },
+    /// Send a message. Nothing waits for it.
+    Notify(Queued),
 }
 
 /// What an effect is about: there is at most one at a time for each.
@@ -62,6 +66,8 @@ pub enum Slot {
     Gate(StageIx),
     /// The confirmation.
     Confirm,
+    /// A message.
+    Message(u32),
 }
 
 impl Effect {
@@ -71,6 +77,7 @@ impl Effect {
             Self::Step { host, .. } => Slot::Host(*host),
             Self::Ask { stage, .. } => Slot::Gate(*stage),
             Self::Confirm => Slot::Confirm,
+            Self::Notify(queued) => Slot::Message(queued.number),
         }
     }
 }
@@ -103,6 +110,7 @@ pub struct Rollout {
     paused: Option<PauseCause>,
     epoch: u64,
     finished: bool,
+    outbox: outbox::Outbox,
     notes: Vec<Problem>,
     started_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
@@ -146,6 +154,7 @@ impl Rollout {
             paused: None,
             epoch: 0,
             finished: false,
+            outbox: outbox::Outbox::default(),
             notes: Vec::new(),
             started_at: None,
             last_at: None,

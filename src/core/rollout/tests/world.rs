@@ -91,6 +91,7 @@ pub(super) fn settings() -> Settings {
         hosts: (0..6).map(|n| host(&format!("h{n}"))).collect(),
         forks: None,
         signers: None,
+        notify: Vec::new(),
     }
 }
 
