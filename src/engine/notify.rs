@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{Driver, EngineError, Run};
 use crate::core::event::Input;
+use crate::core::ids::Digest;
 use crate::core::notify::{Delivery, Message, Notify, Queued};
 use crate::core::report;
 use crate::core::rollout::{Effect, Refusal};
@@ -153,7 +154,7 @@ impl Letter {
             let came = |error| Came { number, channel, tries, error };
             let Err(error) = sent else { return came(None) };
             let Again::After(asked) = error.again else { return came(Some(error)) };
-            let next = Instant::now() + pause(tries, asked);
+            let next = Instant::now() + pause(&self.message.id, tries, asked);
             if next > self.too_old {
                 return came(Some(SendError::never(error.text)));
             }
@@ -173,12 +174,14 @@ impl Letter {
     }
 }
 
-/// How long to wait before the next try: longer each time, and not all at the same moment.
-fn pause(tries: u32, asked: Option<Duration>) -> Duration {
+/// How long to wait before the next try: longer each time, and not for all messages equally. No chance is in it: the same
+/// run, played again, waits as long.
+fn pause(id: &str, tries: u32, asked: Option<Duration>) -> Duration {
     let at = usize::try_from(tries).unwrap_or(usize::MAX).saturating_sub(1).min(PAUSES.len() - 1);
     let ours = Duration::from_secs(PAUSES[at]);
-    let jitter = ours.mul_f64(rand::random_range(0.0..0.25));
-    (ours + jitter).max(asked.unwrap_or_default().min(LONGEST_PAUSE))
+    let lot = Digest::of(format!("{id} {tries}").as_bytes()).hex();
+    let lot = u32::from_str_radix(&lot[..2], 16).unwrap_or(0);
+    (ours + ours * lot / 1024).max(asked.unwrap_or_default().min(LONGEST_PAUSE))
 }
 
 impl Driver<'_> {

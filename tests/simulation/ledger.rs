@@ -12,6 +12,8 @@ use patchctl::core::ids::{Digest, HostIx, StageIx};
 use patchctl::core::record::Record;
 use patchctl::core::settings::{OnExceeded, RunKind, Scope, Settings};
 
+use crate::mail::Mail;
+
 /// A gate as the journal tells it.
 #[derive(Debug, Clone)]
 pub(crate) struct Open {
@@ -64,6 +66,7 @@ pub(crate) struct Ledger {
     pub(crate) count: u64,
     pub(crate) cuts: u64,
     pub(crate) decisions: Vec<(StageIx, Decision)>,
+    pub(crate) mail: Mail,
     pub(crate) wrong: Vec<String>,
 }
 
@@ -92,6 +95,7 @@ impl Ledger {
             count: 0,
             cuts: 0,
             decisions: Vec::new(),
+            mail: Mail::default(),
             wrong: Vec::new(),
         }
     }
@@ -121,6 +125,8 @@ impl Ledger {
                 | Event::Recovering { .. }
                 | Event::Released { .. }
                 | Event::Cancelled { .. }
+                | Event::Reminded { .. }
+                | Event::Notified { .. }
         );
         self.must(idle_event || !self.paused, 9, || format!("{:?} in a run that was left", record.event));
         self.must(idle_event || !self.finished, 9, || format!("{:?} in a run that is over", record.event));
