@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 
 use crate::adapters::clock::SystemClock;
+use crate::adapters::notify::Messenger;
 use crate::adapters::person;
 use crate::adapters::prompt::{AskFor, PromptLook, Prompter, TerminalApprover, TerminalGuard, TerminalSecrets};
 use crate::adapters::signals::ProcessSignals;
@@ -21,11 +22,11 @@ use crate::core::document::{DocumentKind, Outcome, ResultDocument, Verdict};
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::RunId;
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::Person;
+use crate::core::settings::{Person, Settings};
 use crate::demo::{Demo, DemoOptions};
 use crate::ports::signatures::Signatures;
 use crate::ports::state::{Runs, StateError};
-use crate::ports::{Approver, Clock, People, Signals, SshOptions, Transport};
+use crate::ports::{Approver, Clock, Notifier, People, Signals, SshOptions, Transport};
 use crate::ui::evidence::Evidence;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::style::{ColorChoice, Look};
@@ -140,7 +141,7 @@ impl Wiring for App {
             password: reach.contact.ask_pass && !reach.non_interactive,
             become_password: reach.contact.ask_become_pass && !reach.non_interactive,
         };
-        let secrets = Arc::new(TerminalSecrets::new(self.prompter(front), ask));
+        let secrets = Arc::new(TerminalSecrets::new(self.prompter(front), ask, reach.hidden.clone()));
         let options = SshOptions {
             known_hosts: reach.known_hosts.clone(),
             accept_new: reach.accept_new_host_keys,
@@ -171,12 +172,16 @@ impl Wiring for App {
         Ok(Box::new(ProcessSignals::take()?))
     }
 
+    fn notifier(&self, settings: &Settings) -> Arc<dyn Notifier> {
+        Arc::new(Messenger::new(&settings.notify))
+    }
+
     fn person(&self) -> Person {
         person::person()
     }
 
     fn signatures(&self, front: &Front) -> Arc<dyn Signatures> {
-        let secrets = TerminalSecrets::new(self.prompter(front), AskFor::default());
+        let secrets = TerminalSecrets::new(self.prompter(front), AskFor::default(), Vec::new());
         Arc::new(SshSignatures::new(Arc::new(secrets), agent()))
     }
 

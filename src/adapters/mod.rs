@@ -1,9 +1,12 @@
-//! What reaches the world: the state folder, the clock, signals, SSH, signatures, prompts. None knows the insides of another.
+//! What reaches the world: the state folder, the clock, signals, SSH, signatures, prompts, messages. None knows the insides
+//! of another.
 
 pub mod clock;
 pub(crate) mod job;
+pub mod notify;
 pub mod person;
 pub mod prompt;
+mod secret_command;
 pub mod signals;
 pub mod signing;
 pub mod ssh;

@@ -1,7 +1,7 @@
 //! Who we are.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::core::settings::Person;
 use crate::ports::People;
@@ -31,7 +31,7 @@ impl People for SystemPeople {
             return Vec::new();
         }
         // Directory services know groups that the files do not.
-        let output = std::process::Command::new("id").args(["-Gn", "--", name]).stdin(Stdio::null()).output();
+        let output = id(&["-Gn", "--", name]).output();
         let groups = output.ok().filter(|output| output.status.success());
         let groups = groups.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
         let is_in = |group: &&&str| groups.split_whitespace().any(|known| known == **group);
@@ -52,8 +52,15 @@ fn name_of(uid: u32) -> String {
     local.or_else(|| asked(uid)).unwrap_or_else(|| format!("uid{uid}"))
 }
 
+/// `id`, with nothing of our environment but the way to it.
+fn id(args: &[&str]) -> Command {
+    let mut id = Command::new("id");
+    id.args(args).stdin(Stdio::null()).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    id
+}
+
 fn asked(uid: u32) -> Option<String> {
-    let output = std::process::Command::new("id").args(["-un", "--", &uid.to_string()]).output().ok()?;
+    let output = id(&["-un", "--", &uid.to_string()]).output().ok()?;
     let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !name.is_empty()).then_some(name)
 }

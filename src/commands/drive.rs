@@ -10,6 +10,7 @@ use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
 use crate::core::event::{Event, Input};
 use crate::core::ids::{Digest, PlaybookName, StageIx};
+use crate::core::notify::secret_variables;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::Head;
 use crate::core::report::{self, Driven};
@@ -101,7 +102,7 @@ pub(super) async fn drive_quietly(
     let playbooks = thawed(&loaded.frozen)?;
     let mut run = taken_up(context, loaded, held.store)?;
     run.tap = tap(context);
-    let world = world(context, &wishes.reach, front, held.inbox)?;
+    let world = world(context, &Arc::clone(run.rollout.settings()), &wishes.reach, front, held.inbox)?;
     let transport = Arc::clone(&world.transport);
     let result = engine::drive(&mut run, world, playbooks, options).await;
     close(&transport, run.rollout.settings()).await;
@@ -138,7 +139,7 @@ pub(super) async fn ask_only(
     let mut run = Run { rollout, head: Head::EMPTY, store: Box::new(Nowhere), tap: None };
     let wishes = Wishes { reach: reach.clone(), ..Wishes::default() };
     let options = Options { ask_only: true, refresh, confirmed: false, ..options(context, &run.rollout, &wishes)? };
-    let world = world(context, reach, front, Box::new(NoLetters))?;
+    let world = world(context, &Arc::clone(run.rollout.settings()), reach, front, Box::new(NoLetters))?;
     let transport = Arc::clone(&world.transport);
     let result = engine::drive(&mut run, world, Arc::new(playbooks), options).await;
     close(&transport, run.rollout.settings()).await;
@@ -146,13 +147,21 @@ pub(super) async fn ask_only(
     Ok(run.rollout)
 }
 
-fn world(context: &Context<'_>, reach: &Reach, front: Front, inbox: Box<dyn Inbox>) -> Result<World, CommandError> {
+fn world(
+    context: &Context<'_>,
+    settings: &Settings,
+    reach: &Reach,
+    front: Front,
+    inbox: Box<dyn Inbox>,
+) -> Result<World, CommandError> {
+    let reach = Reach { hidden: secret_variables(&settings.notify), ..reach.clone() };
     Ok(World {
-        transport: context.wiring.transport(reach, &front),
+        transport: context.wiring.transport(&reach, &front),
         signatures: context.wiring.signatures(&front),
         approver: front.approver,
         clock: context.wiring.clock(),
         people: context.wiring.people(),
+        notifier: context.wiring.notifier(settings),
         display: front.display,
         inbox,
         signals: context.wiring.signals()?,

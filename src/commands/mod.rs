@@ -31,14 +31,14 @@ use crate::cli::{Cli, Command, Contact, Global, Output};
 use crate::core::document::{DocumentKind, Outcome, ResultDocument};
 use crate::core::ids::RunId;
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::Person;
+use crate::core::settings::{Person, Settings};
 use crate::core::view::Display;
 use crate::engine::EngineError;
 use crate::input::InputErrors;
 use crate::playbook::LoadError;
 use crate::ports::signatures::{SignError, Signatures};
 use crate::ports::state::{Runs, StateError};
-use crate::ports::{Approver, Clock, People, Signals, Transport};
+use crate::ports::{Approver, Clock, Notifier, People, Signals, Transport};
 use crate::ui::json::{write_document, write_text};
 use crate::ui::style::Look;
 
@@ -61,6 +61,8 @@ pub struct Reach {
     pub accept_new_host_keys: bool,
     /// Instead of the user's own known_hosts files.
     pub known_hosts: Vec<PathBuf>,
+    /// Variables of our environment that hold secrets: what we start must not get them.
+    pub hidden: Vec<String>,
 }
 
 /// The demo's hosts; a test holds them equal to the fleet's.
@@ -100,6 +102,8 @@ pub trait Wiring: Send + Sync {
     fn signals(&self) -> io::Result<Box<dyn Signals>>;
     /// Who we are.
     fn person(&self) -> Person;
+    /// Sends a run's messages.
+    fn notifier(&self, settings: &Settings) -> Arc<dyn Notifier>;
     /// Who is who here.
     fn people(&self) -> Arc<dyn People>;
     /// Makes and checks signatures.

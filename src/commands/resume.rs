@@ -1,5 +1,7 @@
 //! `resume RUN` and `resume --due`
 
+use std::sync::Arc;
+
 use super::drive::{self, Wishes};
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, ResumeArgs};
@@ -7,7 +9,8 @@ use crate::core::document::{Outcome, ResultDocument};
 use crate::core::event::{Input, PauseCause};
 use crate::core::ids::{Digest, RunId};
 use crate::core::rollout::Rollout;
-use crate::ports::state::{Loaded, Runs};
+use crate::core::view::{Display, NoDisplay};
+use crate::ports::state::{Held, Loaded, Runs, StateError};
 
 pub(super) async fn resume(context: &Context<'_>, args: ResumeArgs) -> Ended {
     let runs = context.runs()?;
@@ -37,10 +40,11 @@ async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes
     let held = runs.hold(run)?;
     let loaded = runs.load(run)?;
     if loaded.rollout.is_finished() && wishes.first.is_none() {
-        drop(held);
+        let display = context.wiring.front(true).display;
+        let rollout = sent(context, loaded, held, display).await?;
         context.say(&format!("run {run} is finished; this is its result"));
         return super::report::report(context, run.as_str())
-            .map(|_| crate::core::report::outcome(&loaded.rollout, crate::core::report::Driven::No).exit_code());
+            .map(|_| crate::core::report::outcome(&rollout, crate::core::report::Driven::No).exit_code());
     }
     let mut wishes = wishes;
     if let (Some(Input::Retry { only }), Some(limit)) = (&mut wishes.first, &context.global.limit) {
@@ -102,13 +106,46 @@ async fn gone_on(
     run: &RunId,
     wishes: &Wishes,
 ) -> Result<Option<(ResultDocument, Rollout)>, CommandError> {
-    if !is_due(context, &runs.load(run)?) {
+    let loaded = runs.load(run)?;
+    if !is_due(context, &loaded) {
+        if !loaded.driven && loaded.rollout.owes_messages(context.wiring.clock().now()) {
+            send_only(context, runs, run).await?;
+        }
         return Ok(None);
     }
     let held = runs.hold(run)?;
     let loaded = runs.load(run)?;
     tell_edits(context, &loaded);
     drive::drive_quietly(context, loaded, held, wishes.clone()).await.map(Some)
+}
+
+/// Messages that could not be sent yet, and reminders: they go out, and nothing else happens to the run. It says nothing
+/// without `-v`: cron would send a mail each time.
+async fn send_only(context: &Context<'_>, runs: &dyn Runs, run: &RunId) -> Result<(), CommandError> {
+    let held = match runs.hold(run) {
+        // Whoever has it now sends them.
+        Err(StateError::Held { .. }) => return Ok(()),
+        held => held?,
+    };
+    let verbose = context.global.verbose > 0;
+    let display: Arc<dyn Display> = if verbose { context.wiring.front(true).display } else { Arc::new(NoDisplay) };
+    sent(context, runs.load(run)?, held, display).await.map(|_| ())
+}
+
+/// Sends what is in the run's outbox; the run as it stands then.
+async fn sent(
+    context: &Context<'_>,
+    loaded: Loaded,
+    held: Held,
+    display: Arc<dyn Display>,
+) -> Result<Rollout, CommandError> {
+    if !loaded.rollout.owes_messages(context.wiring.clock().now()) {
+        return Ok(loaded.rollout);
+    }
+    let notifier = context.wiring.notifier(loaded.rollout.settings());
+    let mut run = drive::taken_up(context, loaded, held.store)?;
+    crate::engine::deliver(&mut run, notifier, context.wiring.clock(), display).await?;
+    Ok(run.rollout)
 }
 
 /// Whether something happens when the run goes on: a gate was decided or its time is up, or its process died.

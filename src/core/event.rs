@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::approval::Decision;
 use super::findings::StepResult;
 use super::ids::{Digest, HostIx, JobId, StageIx};
+use super::notify::Delivery;
 use super::packages::{Package, PackageOp};
 use super::problem::Problem;
 use super::settings::Person;
@@ -288,6 +289,25 @@ pub enum Event {
         /// What.
         problem: Problem,
     },
+    /// A gate has waited for as long as it should, and people are reminded of it.
+    Reminded {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// A message was sent, or given up.
+    Notified {
+        /// Its number in the run.
+        message: u32,
+        /// To whom, as the plan calls it.
+        channel: String,
+        /// What became of it.
+        outcome: Delivery,
+        /// How often the process that says so tried.
+        tries: u32,
+        /// Why it was given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
     /// The run is over.
     Finished,
 }
@@ -330,6 +350,8 @@ impl Event {
         "paused",
         "tail_cut",
         "noted",
+        "reminded",
+        "notified",
         "finished",
     ];
 }
@@ -448,6 +470,17 @@ pub enum Input {
         by: Person,
         /// Why.
         reason: String,
+    },
+    /// What became of a message.
+    Notified {
+        /// Its number in the run.
+        message: u32,
+        /// What became of it.
+        outcome: Delivery,
+        /// How often it was tried.
+        tries: u32,
+        /// Why it was given up.
+        detail: Option<String>,
     },
     /// Time has passed.
     Tick,

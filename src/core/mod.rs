@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod findings;
 pub mod host;
 pub mod ids;
+pub mod notify;
 pub mod packages;
 pub mod pins;
 pub mod problem;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
+use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
 
 /// The version of the frozen settings' format.
@@ -48,6 +49,9 @@ pub struct Settings {
     /// Whose signatures count: the text of an allowed_signers file; none: nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signers: Option<String>,
+    /// Who is told of what happens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
 }
 
 /// What kind of run.

@@ -104,6 +104,7 @@ impl Driver<'_> {
         self.tasks.abort_all();
         self.busy = 0;
         self.tasks = JoinSet::new();
+        self.post.close();
         self.run.take(Input::Leave { why: PauseCause::Signal(signal.into()) }, now)
     }
 }

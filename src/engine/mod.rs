@@ -4,6 +4,7 @@
 //! disk, they are applied, shown, and only then are new effects carried out.
 
 mod hear;
+mod notify;
 mod show;
 mod signed;
 mod steps;
@@ -15,7 +16,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::{AbortHandle, JoinSet};
 
-pub use self::signed::{NotSigned, checked, unchecked};
+use self::notify::Post;
+pub use self::notify::deliver;
+pub use self::signed::{NotSigned, checked, standing, unchecked};
 pub use self::steps::{Playbooks, StepContext};
 use crate::core::approval::{Decision, NotCounted};
 use crate::core::document::{How, Verdict};
@@ -29,7 +32,7 @@ use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
 use crate::core::settings::Person;
 use crate::core::view::{Display, Level, View};
 use crate::ports::signatures::Signatures;
-use crate::ports::{Approver, Clock, Inbox, People, Signals, Store, Transport};
+use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Store, Transport};
 
 /// How often a host or repository that does not answer is tried before anything is begun.
 const RESOLVE_TRIES: u32 = 3;
@@ -46,6 +49,8 @@ pub struct World {
     pub people: Arc<dyn People>,
     /// Checks signatures.
     pub signatures: Arc<dyn Signatures>,
+    /// Sends messages.
+    pub notifier: Arc<dyn Notifier>,
     /// Shows what happens.
     pub display: Arc<dyn Display>,
     /// Takes letters from other processes.
@@ -192,8 +197,13 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         resolve_tries: if options.ask_only { 1 } else { RESOLVE_TRIES },
         room: options.forks.map(|forks| tokio::sync::Semaphore::new(forks.max(1) as usize)),
     });
+    let post = Post::new(Arc::clone(&world.notifier), Arc::clone(&world.clock), Arc::clone(&world.display));
+    if !options.ask_only {
+        post.warn(&run.rollout.settings().notify);
+    }
     let mut driver = Driver {
         inherited,
+        post,
         run,
         world,
         options,
@@ -203,7 +213,10 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         steps: HashMap::new(),
         busy: 0,
     };
-    let result = driver.until_rest().await;
+    let mut result = driver.until_rest().await;
+    if result.is_ok() {
+        result = driver.say_goodbye().await;
+    }
     driver.world.display.show(&View::RunDone);
     result
 }
@@ -217,6 +230,7 @@ struct Driver<'a> {
     prompts: HashMap<Slot, AbortHandle>,
     steps: HashMap<HostIx, AbortHandle>,
     inherited: HashSet<HostIx>,
+    post: Post,
     busy: usize,
 }
 
@@ -254,12 +268,14 @@ impl Driver<'_> {
 
     fn carry_out(&mut self) {
         while let Some(effect) = self.run.rollout.next_effect() {
-            if self.options.ask_only && effect == Effect::Confirm {
-                continue;
-            }
-            self.busy += 1;
             let slot = effect.slot();
             match effect {
+                Effect::Confirm | Effect::Notify(_) if self.options.ask_only => continue,
+                // Nothing waits for it: it does not make the run busy.
+                Effect::Notify(queued) => {
+                    self.post.send(self.run, &queued);
+                    continue;
+                }
                 Effect::Step { host, step, job } => {
                     let inherited = self.inherited.remove(&host);
                     let task = self.context.prepare(&self.run.rollout, host, step, job, inherited);
@@ -272,6 +288,7 @@ impl Driver<'_> {
                 Effect::Confirm => self.ask_to_begin(),
                 Effect::Ask { stage, .. } => self.ask_at_gate(stage),
             }
+            self.busy += 1;
         }
     }
 
@@ -366,7 +383,8 @@ impl Driver<'_> {
     }
 
     async fn wait(&mut self) -> Result<(), EngineError> {
-        let expiry = self.run.rollout.next_expiry().map(|at| at.duration_since(self.world.clock.now()));
+        let next = self.run.rollout.next_expiry().into_iter().chain(self.run.rollout.next_reminder()).min();
+        let expiry = next.map(|at| at.duration_since(self.world.clock.now()));
         // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.
         let expiry = expiry.map(|left| Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1));
         tokio::select! {
@@ -375,6 +393,7 @@ impl Driver<'_> {
             signal = self.world.signals.next() => self.signal(signal),
             letter = self.world.inbox.next() => self.letter(letter),
             Some(done) = self.tasks.join_next() => self.task_ended(done),
+            Some(came) = self.post.next() => self.posted(came),
             () = tokio::time::sleep(expiry.unwrap_or_default()), if expiry.is_some() => self.time_is_up(),
         }
     }
@@ -459,7 +478,7 @@ impl Driver<'_> {
             let open = match slot {
                 Slot::Gate(stage) => rollout.stages()[stage.at()].open_gate().is_some(),
                 Slot::Confirm => rollout.is_confirming(),
-                Slot::Host(_) => true,
+                Slot::Host(_) | Slot::Message(_) => true,
             };
             if !open {
                 handle.abort();
@@ -467,11 +486,6 @@ impl Driver<'_> {
             open
         });
     }
-}
-
-/// The decision with the groups that its person is in, of those that gates of this run name.
-pub fn standing(rollout: &Rollout, people: &dyn People, decision: Decision) -> Decision {
-    Decision { groups: people.groups_of(&decision.by.name, &rollout.groups_of_gates()), ..decision }
 }
 
 /// What became of an engine error, for the result document.

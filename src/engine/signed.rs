@@ -1,4 +1,4 @@
-//! Signed decisions: nothing of one counts before its signature was checked, whoever brings it.
+//! Whose a decision is. Nothing of a signed one counts before its signature was checked, whoever brings it.
 
 use jiff::Timestamp;
 
@@ -8,6 +8,7 @@ use crate::core::ids::StageIx;
 use crate::core::rollout::Rollout;
 use crate::core::settings::Person;
 use crate::core::statement::{DecisionStatement, NAMESPACE, Unfit};
+use crate::ports::People;
 use crate::ports::signatures::{BadSignature, Signature, Signatures};
 
 /// Where the name of who signed comes from.
@@ -42,6 +43,11 @@ pub enum NotSigned {
     /// The signature does not count.
     #[error(transparent)]
     Bad(#[from] BadSignature),
+}
+
+/// The decision with the groups that its person is in, of those that gates of this run name.
+pub fn standing(rollout: &Rollout, people: &dyn People, decision: Decision) -> Decision {
+    Decision { groups: people.groups_of(&decision.by.name, &rollout.groups_of_gates()), ..decision }
 }
 
 /// The decision as its signature makes it: who, what and why come from what was signed, and from nowhere else. With it

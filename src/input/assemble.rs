@@ -107,6 +107,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         hosts: hosts.list,
         forks: given.forks,
         signers,
+        notify: plan.notify.clone(),
     }))
 }
 

@@ -13,6 +13,7 @@ mod error;
 pub mod inventory;
 mod keys;
 mod nearest;
+mod notify;
 pub(crate) mod packages;
 mod patch;
 pub mod patterns;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::error::InputErrors;
 use super::keys::{Key, Kind, TableDef};
+use super::notify;
 use super::patch;
 use super::source::{Sink, Source};
 use super::stage::{self, PlanStage};
 use super::table::{At, Table, parse as parse_toml};
 use crate::core::ids::{ChangeId, Digest, PlanName, PlaybookName};
+use crate::core::notify::Notify;
 use crate::core::settings::Patch;
 
 /// A plan as its file says it; hosts are not looked up yet.
@@ -26,6 +28,7 @@ pub struct LoadedPlan {
     /// The keys of `packages_for`, with their places.
     pub(crate) managers: Vec<At<PlaybookName>>,
     pub(crate) stages: Vec<PlanStage>,
+    pub(crate) notify: Vec<Notify>,
 }
 
 /// Which playbook a plan names.
@@ -94,12 +97,16 @@ pub(crate) static PLAN: TableDef = TableDef {
         ),
         Key::required("patch", Kind::Table(&patch::PATCH), "What to patch."),
         Key::required("stage", Kind::List(&Kind::Table(&stage::STAGE)), "The stages, in order."),
-        Key::later("notify", &[], "Who is told at gates, at the end and on failure."),
+        Key::new(
+            "notify",
+            Kind::List(&Kind::Table(&notify::NOTIFY)),
+            "Who is told of gates, the end, failures and rollbacks.",
+        ),
     ],
 };
 
 /// The tables that a misplaced key may belong in.
-pub(crate) static ALL: [&TableDef; 4] = [&PLAN, &patch::PATCH, &stage::STAGE, &stage::APPROVAL];
+pub(crate) static ALL: [&TableDef; 5] = [&PLAN, &patch::PATCH, &stage::STAGE, &stage::APPROVAL, &notify::NOTIFY];
 
 /// Reads a plan, and the approved list that it names.
 ///
@@ -136,6 +143,7 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
     let allowed_signers = root.checked("allowed_signers", |text| beside(path, text));
     let patch = root.table("patch", &patch::PATCH).map(|table| patch::read_patch(table, path));
     let stages = stage::read_stages(sink, root.tables("stage", &stage::STAGE));
+    let notify = notify::read_all(root.tables("notify", &notify::NOTIFY), path);
     root.finish(&ALL);
     let patch = patch?;
     Some(LoadedPlan {
@@ -149,6 +157,7 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
         playbook: patch.playbook,
         managers: patch.managers,
         stages,
+        notify,
     })
 }
 

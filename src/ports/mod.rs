@@ -16,6 +16,7 @@ use crate::core::approval::Decision;
 use crate::core::document::Verdict;
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::{ChangeId, Digest, HostName, JobId, RunId, StageName};
+use crate::core::notify::{Message, Notify};
 use crate::core::problem::Problem;
 use crate::core::settings::{Host, Person};
 
@@ -266,6 +267,54 @@ pub trait Approver: Send + Sync {
 
     /// Shows what a run is about to do and asks whether it may begin.
     async fn begin(&self, beginning: &Beginning) -> Confirmation;
+}
+
+/// Sends messages to people who are not here.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Sends one message, once. Sent again, it has the same ID.
+    async fn send(&self, to: &Notify, message: &Message) -> Result<(), SendError>;
+
+    /// What is missing here to send anything there, as far as can be seen without sending: an early warning.
+    fn missing(&self, to: &Notify) -> Option<String>;
+}
+
+/// Why a message was not taken. It never says a secret, and of a URL no more than the host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct SendError {
+    /// What happened.
+    pub text: String,
+    /// Whether it is worth another try.
+    pub again: Again,
+}
+
+/// Whether a message that was not taken is worth another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// After a while; the other side may have said after how long.
+    After(Option<Duration>),
+    /// Not by this process: something is missing here that another one may have.
+    Elsewhere,
+    /// Never: the other side does not want it.
+    Never,
+}
+
+impl SendError {
+    /// Another try may help.
+    pub fn soon(text: impl Into<String>) -> Self {
+        Self { text: text.into(), again: Again::After(None) }
+    }
+
+    /// Something is missing here.
+    pub fn missing(text: impl Into<String>) -> Self {
+        Self { text: text.into(), again: Again::Elsewhere }
+    }
+
+    /// No try will help.
+    pub fn never(text: impl Into<String>) -> Self {
+        Self { text: text.into(), again: Again::Never }
+    }
 }
 
 /// A secret: never shown, wiped when dropped.

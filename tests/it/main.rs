@@ -9,6 +9,8 @@ mod generated;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod ssh;

@@ -103,6 +103,7 @@ impl World {
         if let Event::GateOpened { stage, digest, .. } = &record.event {
             self.office(*stage, *digest);
         }
+        self.mail_recorded(record);
         let state = state_of(&self.disk.shadow);
         self.counters.states.insert(state);
     }

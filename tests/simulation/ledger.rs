@@ -12,6 +12,8 @@ use patchctl::core::ids::{Digest, HostIx, StageIx};
 use patchctl::core::record::Record;
 use patchctl::core::settings::{OnExceeded, RunKind, Scope, Settings};
 
+use crate::mail::Mail;
+
 /// A gate as the journal tells it.
 #[derive(Debug, Clone)]
 pub(crate) struct Open {
@@ -83,6 +85,7 @@ pub(crate) struct Ledger {
     /// Hosts of which the journal knows that another machine answers for them.
     pub(crate) replaced: BTreeSet<HostIx>,
     pub(crate) decisions: Vec<(StageIx, Decision)>,
+    pub(crate) mail: Mail,
     pub(crate) wrong: Vec<String>,
 }
 
@@ -112,6 +115,7 @@ impl Ledger {
             cuts: 0,
             replaced: BTreeSet::new(),
             decisions: Vec::new(),
+            mail: Mail::default(),
             wrong: Vec::new(),
         }
     }
@@ -141,6 +145,8 @@ impl Ledger {
                 | Event::Recovering { .. }
                 | Event::Released { .. }
                 | Event::Cancelled { .. }
+                | Event::Reminded { .. }
+                | Event::Notified { .. }
         );
         self.must(idle_event || !self.paused, 9, || format!("{:?} in a run that was left", record.event));
         self.must(idle_event || !self.finished, 9, || format!("{:?} in a run that is over", record.event));

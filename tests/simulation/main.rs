@@ -6,6 +6,7 @@ mod deadman;
 mod disk;
 mod host;
 mod ledger;
+mod mail;
 mod mutation;
 mod people;
 mod plan;

@@ -33,11 +33,12 @@ pub(crate) enum Mutation {
     OwnApproval,
     NoWaveGates,
     BlindRecheck,
+    LostMail,
 }
 
 impl Mutation {
     /// Each with the invariant that it breaks, and what it does.
-    pub(crate) const ALL: [(Self, u8, &'static str); 26] = [
+    pub(crate) const ALL: [(Self, u8, &'static str); 27] = [
         (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
         (Self::NoGate, 1, "stages have no gate"),
         (Self::LongValid, 1, "approvals never grow old"),
@@ -63,6 +64,7 @@ impl Mutation {
         (Self::OwnApproval, 10, "who started the run may approve it"),
         (Self::DeadTooSoon, 12, "a job that is not heard of is taken for dead"),
         (Self::NoEnd, 14, "a run is driven on and on and gets nowhere"),
+        (Self::LostMail, 16, "a message is said to be sent and goes nowhere"),
         (Self::NoSeal, 15, "a journal's head is compared with nothing"),
     ];
 

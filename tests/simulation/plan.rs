@@ -181,6 +181,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         hosts: (0..next).map(host).collect(),
         forks: None,
         signers: None,
+        notify: crate::mail::channels(&mut rng.fork("mail")),
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::disk::{Disk, DiskPort};
 use crate::host::{Host, Net, Outage, Versions};
+use crate::mail;
 use crate::mutation::Mutation;
 use crate::people::{Keyboard, Post};
 use crate::plan::{self, DAY, person};
@@ -110,6 +111,9 @@ fn world(seed: u64, telling: bool, mutation: Option<Mutation>) -> (Shared, Arc<S
         bell: Arc::default(),
         acts: std::collections::BTreeMap::new(),
         letter_reasons: std::collections::BTreeMap::new(),
+        delivered: std::collections::BTreeSet::new(),
+        refused: std::collections::BTreeSet::new(),
+        rested_at: None,
         under_way: std::collections::BTreeMap::new(),
         counters: Counters::default(),
         mutation,
@@ -315,10 +319,12 @@ async fn run_to_its_end(shared: &Shared, given: &Arc<Settings>) -> Option<Rollou
             world.meanwhile()
         };
         sleep(Duration::from_millis(pause)).await;
-        let run = take_up(shared, given)?;
+        let mut run = take_up(shared, given)?;
+        mail::cron(shared, &mut run).await;
         let over = run.rollout.is_finished();
         let again = retries < 3 && shared.lock().rng.chance(if over { 400 } else { 100 });
         if over && !again {
+            mail::last_post(shared, &mut run).await;
             finish(shared, &run);
             return Some(run.rollout);
         }
@@ -351,6 +357,7 @@ fn begin(shared: &Shared, given: &Arc<Settings>) -> Option<()> {
 fn take_up(shared: &Shared, given: &Arc<Settings>) -> Option<Run> {
     let mut world = shared.lock();
     (world.gone, world.blow) = (false, None);
+    world.rested_at = None;
     world.under_way.clear();
     world.disk.lose_unsynced();
     let loaded = world.disk.load(Arc::clone(given), world.has(Mutation::LostRecord));
@@ -446,6 +453,7 @@ async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first
         clock: Arc::new(shared.clone()),
         people: Arc::new(shared.clone()),
         signatures: Arc::new(NobodySigns),
+        notifier: Arc::new(shared.clone()),
         display: Arc::new(NoDisplay),
         inbox: Box::new(Post(shared.clone())),
         signals: Box::new(Keyboard(shared.clone())),
@@ -503,6 +511,7 @@ impl World {
         self.tell(|| format!("--- {outcome}, exit {} ---", live.exit_code));
         *self.counters.outcomes.entry(format!("{outcome}")).or_default() += 1;
         self.judge(&live, &run.rollout);
+        self.mail_at_the_end(&run.rollout);
         let at_rest = run.rollout.is_finished() || run.rollout.paused().is_some();
         self.must(at_rest, 14, || "the process left and the run is neither over nor paused".into());
     }

@@ -1,6 +1,6 @@
 //! Everything outside of patchctl, as one seed has it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -95,6 +95,11 @@ pub(crate) struct World {
     pub(crate) bell: Arc<Notify>,
     pub(crate) acts: BTreeMap<String, Act>,
     pub(crate) letter_reasons: BTreeMap<String, String>,
+    /// IDs of messages that arrived, and of those that were refused.
+    pub(crate) delivered: BTreeSet<String>,
+    pub(crate) refused: BTreeSet<String>,
+    /// Since when the process has nothing to do but to go.
+    pub(crate) rested_at: Option<u64>,
     pub(crate) under_way: BTreeMap<HostIx, &'static str>,
     pub(crate) counters: Counters,
     pub(crate) mutation: Option<Mutation>,

@@ -5,7 +5,6 @@
 //! terminal gets its modes and its cursor back however the question ends, and what was typed before it appeared does
 //! not answer it.
 
-mod command;
 mod gate;
 mod secrets;
 mod terminal;

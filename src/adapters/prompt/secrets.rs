@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use super::command;
 use super::{Aside, Prompter, Stop};
+use crate::adapters::secret_command::first_line;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
 use crate::core::untrusted::Untrusted;
@@ -38,13 +38,15 @@ type Slot = Arc<OnceCell<Result<Secret, Problem>>>;
 pub struct TerminalSecrets {
     prompter: Prompter,
     ask: AskFor,
+    hidden: Vec<String>,
     known: Mutex<HashMap<Which, Slot>>,
 }
 
 impl TerminalSecrets {
-    /// Asks through this prompter, and only for what was asked for.
-    pub fn new(prompter: Prompter, ask: AskFor) -> Self {
-        Self { prompter, ask, known: Mutex::new(HashMap::new()) }
+    /// Asks through this prompter, and only for what was asked for. The inventory's commands do not get the variables that
+    /// are `hidden`.
+    pub fn new(prompter: Prompter, ask: AskFor, hidden: Vec<String>) -> Self {
+        Self { prompter, ask, hidden, known: Mutex::new(HashMap::new()) }
     }
 
     /// The secret, got now or before. A refusal counts too: three hundred hosts ask once.
@@ -81,7 +83,7 @@ impl TerminalSecrets {
     async fn ask_command(&self, kind: ErrorKind, command: &str) -> Result<Secret, Problem> {
         // The command may ask a person itself.
         let _aside = Aside::new(Arc::clone(&self.prompter.display));
-        command::first_line(command, None).await.map_err(|error| {
+        first_line(command, None, &self.hidden).await.map_err(|error| {
             let name = if kind == ErrorKind::Become { "become_password_command" } else { "password_command" };
             Problem::new(kind, format!("{name} {error}"))
                 .hint("try the command by hand; it must print the password on its first line")

@@ -2,6 +2,7 @@
 //! the journal that the run itself works on.
 
 mod host;
+mod message;
 mod plan;
 mod question;
 mod stage;
@@ -9,6 +10,7 @@ mod stage;
 use jiff::Timestamp;
 
 pub use self::host::{host_result, standing};
+pub use self::message::message;
 pub use self::plan::plan_document;
 pub use self::question::question;
 use super::document::{

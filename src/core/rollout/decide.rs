@@ -115,7 +115,8 @@ impl Rollout {
             Input::Cancel { by, reason } => self.cancels(by, reason),
             Input::Recover { by, hosts } => self.recover(by, hosts),
             Input::Release { host, by, reason } => self.release(host, by, reason),
-            Input::Tick => Ok(self.expired(now)),
+            notified @ Input::Notified { .. } => self.notified(notified),
+            Input::Tick => Ok([self.expired(now), self.reminders_due(now)].concat()),
         }
     }
 
@@ -131,6 +132,7 @@ impl Rollout {
             stages.filter(|ix| self.has_lapsed(*ix, waiting, now)).map(|stage| Event::ApprovalLapsed { stage }),
         );
         events.extend(self.expired(now));
+        events.extend(self.reminders_due(now));
         events
     }
 

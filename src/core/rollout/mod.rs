@@ -8,7 +8,9 @@ mod advance;
 mod decide;
 mod fold;
 mod gate;
+mod outbox;
 mod recheck;
+mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ pub(super) use self::tests::settings as settings_for_tests;
 use super::event::{GateKind, PauseCause, Step};
 use super::host::HostRun;
 use super::ids::{Digest, HostIx, JobId, StageIx};
+use super::notify::Queued;
 use super::packages::{Package, PackageOp};
 use super::pins::Pins;
 use super::problem::Problem;
@@ -54,6 +57,8 @@ pub enum Effect {
         /// On what.
         digest: Digest,
     },
+    /// Send a message. Nothing waits for it.
+    Notify(Queued),
 }
 
 /// What an effect is about: there is at most one at a time for each.
@@ -65,6 +70,8 @@ pub enum Slot {
     Gate(StageIx),
     /// The confirmation.
     Confirm,
+    /// A message.
+    Message(u32),
 }
 
 impl Effect {
@@ -74,6 +81,7 @@ impl Effect {
             Self::Step { host, .. } => Slot::Host(*host),
             Self::Ask { stage, .. } => Slot::Gate(*stage),
             Self::Confirm => Slot::Confirm,
+            Self::Notify(queued) => Slot::Message(queued.number),
         }
     }
 }
@@ -106,6 +114,7 @@ pub struct Rollout {
     paused: Option<PauseCause>,
     epoch: u64,
     finished: bool,
+    outbox: outbox::Outbox,
     notes: Vec<Problem>,
     started_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
@@ -149,6 +158,7 @@ impl Rollout {
             paused: None,
             epoch: 0,
             finished: false,
+            outbox: outbox::Outbox::default(),
             notes: Vec::new(),
             started_at: None,
             last_at: None,

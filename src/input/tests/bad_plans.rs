@@ -21,7 +21,52 @@ fn plans() {
         ("not built: checks", mistakes_after("[[stage.check]]\nname = \"x\"")),
         ("not built: hooks", mistakes_after("[stage.hooks]")),
         ("not built: windows", mistakes_after("[[stage.window]]\ndays = [\"Sat\"]")),
-        ("not built: messages", mistakes_after("[[notify]]\nslack = {}")),
+        ("nobody to tell", mistakes_after("[[notify]]\non = [\"gate\"]\n[[notify]]\nslack = {}")),
+        (
+            "one channel each",
+            mistakes_after(
+                "[[notify]]\nslack = { url_env = \"A\" }\ncommand = { run = \"true\" }\n[[notify]]\nslak = 1",
+            ),
+        ),
+        (
+            "secrets in the plan",
+            mistakes_after(
+                "[[notify]]\nslack = { url = \"https://hooks.slack.com/services/T/B/secret\" }\n\
+                 [[notify]]\nteams = { url_env = \"https://x.example/secret\" }\n\
+                 [[notify]]\nwebhook = { url = \"http://x.example/secret\", secret = \"abc\" }",
+            ),
+        ),
+        (
+            "bad URLs",
+            mistakes_after(
+                "[[notify]]\nwebhook = { url = \"ftp://x\" }\n[[notify]]\nwebhook = { url = \"https://\" }\n\
+                 [[notify]]\nwebhook = { url = \"http://127.0.0.1.evil.example/\" }\n\
+                 [[notify]]\nwebhook = { url = \"http://localhost@evil.example/\" }\n\
+                 [[notify]]\nwebhook = { url = \"https://a b\" }",
+            ),
+        ),
+        (
+            "several sources",
+            mistakes_after(
+                "[[notify]]\nwebhook = { url = \"https://x\", url_env = \"A\", secret_env = \"B\", secret_file = \"c\" }\n\
+                 [[notify]]\nwebhook = { url = \"https://x\", ca = \"no.pem\" }",
+            ),
+        ),
+        (
+            "topics and names",
+            mistakes_after(
+                "[[notify]]\non = []\nname = \"a b\"\ncommand = { run = \" \" }\n\
+                 [[notify]]\nname = \"x\"\non = [\"gates\", \"end\"]\ncommand = { run = \"true\" }\n\
+                 [[notify]]\nname = \"x\"\ncommand = { run = \"true\" }",
+            ),
+        ),
+        (
+            "mail addresses",
+            mistakes_after(
+                "[[notify]]\nemail = { to = [\"-oQ/tmp\", \"a@b\\nBcc: c@d\", \"Ops <o@x>\"], from = \"a@\" }\n\
+                 [[notify]]\nemail = { to = [] }\n[[notify]]\nemail = {}",
+            ),
+        ),
         ("approval = true", mistakes_after("approval = true")),
         (
             "the gate",

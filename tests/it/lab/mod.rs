@@ -22,6 +22,7 @@ mod gates;
 mod host_keys;
 mod hostile;
 mod locks;
+mod notify;
 mod pins;
 mod prompt;
 mod retry;

@@ -39,7 +39,7 @@ async fn child() {
     let look = Look::stderr(ColorChoice::Auto);
     let prompter = Prompter::new(display, PromptLook { colour: look.colour(), unicode: look.unicode() });
     let approver = TerminalApprover::new(prompter.clone(), Arc::new(Evidence::new(look)));
-    let secrets = TerminalSecrets::new(prompter.clone(), AskFor { password: true, become_password: true });
+    let secrets = TerminalSecrets::new(prompter.clone(), AskFor { password: true, become_password: true }, Vec::new());
     let answer = match std::env::var("UI_ASK").unwrap_or_default().as_str() {
         "gate" => format!("{:?}", approver.ask(&samples::small_gate()).await),
         "large_gate" => format!("{:?}", approver.ask(&samples::large_gate()).await),

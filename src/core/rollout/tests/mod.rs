@@ -2,6 +2,7 @@
 //! replayed to the same state at every length.
 
 mod gates;
+mod mail;
 mod way;
 mod world;
 

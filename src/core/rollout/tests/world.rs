@@ -13,6 +13,7 @@ use crate::core::findings::{
 };
 use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, StageIx};
+use crate::core::notify::{Delivery, Message};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::{Head, Record};
@@ -94,6 +95,7 @@ pub(in crate::core) fn settings() -> Settings {
         hosts: (0..6).map(|n| host(&format!("h{n}"))).collect(),
         forks: None,
         signers: None,
+        notify: Vec::new(),
     }
 }
 
@@ -127,6 +129,8 @@ pub(super) enum Does {
     Well,
     Resolves(Vec<PackageOp>),
     Fails(ErrorKind, Fate),
+    /// It fails and says this.
+    Says(String),
     Differs,
     /// It works, and wants a boot.
     WantsBoot,
@@ -155,6 +159,9 @@ pub(super) struct World {
     pub(super) jobs: Vec<String>,
     /// Boots at a time, at most.
     pub(super) most_booting: usize,
+    /// The messages, in the order in which they were to be sent.
+    pub(super) told: Vec<Message>,
+    pub(super) mail_arrives: bool,
 }
 
 impl World {
@@ -171,6 +178,8 @@ impl World {
             dead_man: None,
             jobs: Vec::new(),
             most_booting: 0,
+            told: Vec::new(),
+            mail_arrives: true,
         }
     }
 
@@ -253,6 +262,14 @@ impl World {
                 }
             }
             Effect::Confirm => panic!("confirmed beforehand"),
+            Effect::Notify(queued) => {
+                self.told.push(report::message(&self.rollout, queued, self.now));
+                if self.mail_arrives {
+                    let sent = Delivery::Sent;
+                    let input = Input::Notified { message: queued.number, outcome: sent, tries: 1, detail: None };
+                    self.take(input).unwrap();
+                }
+            }
         }
     }
 
@@ -278,6 +295,10 @@ impl World {
             (_, Does::Fails(kind, fate)) => {
                 let problem = Problem::new(kind, "as scripted");
                 (StepResult::Failed { problem, fate, report: report("2") }, Vec::new())
+            }
+            (_, Does::Says(text)) => {
+                let problem = Problem::new(ErrorKind::Apply, text);
+                (StepResult::Failed { problem, fate: Fate::Changed, report: report("2") }, Vec::new())
             }
             (Step::Rollback, Does::Differs) => {
                 let difference = crate::core::findings::Difference {

@@ -32,16 +32,19 @@ pub(super) enum CommandError {
 }
 
 /// The first line that the command prints. It is given to `sh -c` as it stands in the inventory, with no input; its
-/// messages go to standard error.
-pub(super) async fn first_line(command: &str, time: Option<Duration>) -> Result<Secret, CommandError> {
+/// messages go to standard error. It does not get the variables that are `hidden`: they hold other secrets.
+pub(super) async fn first_line(
+    command: &str,
+    time: Option<Duration>,
+    hidden: &[String],
+) -> Result<Secret, CommandError> {
     let work = async {
-        let mut child = Command::new("sh")
-            .args(["-c", command])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(CommandError::Start)?;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        for name in hidden {
+            shell.env_remove(name);
+        }
+        let mut child = shell.spawn().map_err(CommandError::Start)?;
         let mut output = Zeroizing::new(Vec::with_capacity(4096));
         if let Some(stdout) = child.stdout.take() {
             stdout.take(LONGEST).read_to_end(&mut output).await.map_err(CommandError::Read)?;
@@ -52,7 +55,8 @@ pub(super) async fn first_line(command: &str, time: Option<Duration>) -> Result<
     tokio::time::timeout(time.unwrap_or(TIME), work).await.unwrap_or(Err(CommandError::Time))
 }
 
-fn line_of(output: &[u8]) -> Result<Secret, CommandError> {
+/// The first line of what was read.
+pub(super) fn line_of(output: &[u8]) -> Result<Secret, CommandError> {
     let line = output.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = std::str::from_utf8(line).map_err(|_| CommandError::NoText)?;
@@ -67,7 +71,7 @@ mod tests {
     use super::*;
 
     async fn run(command: &str) -> Result<String, String> {
-        let result = first_line(command, Some(Duration::from_millis(300))).await;
+        let result = first_line(command, Some(Duration::from_millis(300)), &[]).await;
         result.map(|secret| secret.expose().to_owned()).map_err(|error| error.to_string())
     }
 
