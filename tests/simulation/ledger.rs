@@ -268,7 +268,9 @@ impl Ledger {
         self.finished = false;
         for host in hosts {
             let book = self.book(self.stage_of[host]);
-            (book.end, book.gate) = (None, None);
+            book.end = None;
+            // A question that waits is asked anew; what was decided about the other hosts stays so.
+            book.gate.take_if(|gate| gate.decided.is_none());
             self.asking.insert(*host);
         }
     }
@@ -346,7 +348,8 @@ impl Ledger {
             self.must(succeeded, 1, || format!("{step:?} on {host:?} of {ix:?}, whose need {need:?} is {end:?}"));
             let rules = self.settings.stages[need.at()].approval.clone();
             let asks = rules.is_some_and(|rules| rules.when != When::Before);
-            let approved = self.book(need).after_ok.is_some();
+            // Hosts that failed after the last wave's gate and went back leave what that gate approved.
+            let approved = self.book(need).after_ok.is_some() && self.book(need).undecided.is_empty();
             self.must(!asks || approved, 1, || format!("{step:?} on {host:?}; nobody approved {need:?}"));
         }
     }
@@ -428,7 +431,6 @@ impl Ledger {
             (Step::Settle, StepResult::Done(_)) if run => {
                 book.undecided.insert(host);
                 book.failed.remove(&host);
-                book.after_ok = None;
                 if cancelled {
                     book.must_go_back.insert(host);
                 }

@@ -216,8 +216,10 @@ impl World {
         }
         let known = target.jobs.contains_key(job.id.as_str()) || job.ask_only;
         let beside = target.alive_beside(job.id.as_str()).filter(|(_, job)| job.step != "forget");
+        // What the host does by itself is followed instead, but for a job that comes after all of that.
         let undoing = target.dead_man.as_ref().is_some_and(|dead_man| dead_man.acted);
-        beside.filter(|_| !known && !undoing).map(|(_, job)| job.ends)
+        let follows = undoing && !matches!(job.dead_man, DeadMan::Spent);
+        beside.filter(|_| !known && !follows).map(|(_, job)| job.ends)
     }
 
     /// The job that is to be followed: the one that is asked for, or that with which the host has undone the change.
@@ -238,9 +240,13 @@ impl World {
                 return Ok(id);
             }
         }
-        if let Some(undoing) =
-            self.undoing_job(host, &run).filter(|_| !matches!(job.dead_man, DeadMan::Spent | DeadMan::Arm(_)))
-        {
+        let undoing = self.undoing_job(host, &run).filter(|undoing| match job.dead_man {
+            DeadMan::Spent => false,
+            // One that an earlier try has left without a change makes room, once it does nothing.
+            DeadMan::Arm(_) => self.hosts[host.at()].jobs.get(undoing).is_some_and(Job::is_running),
+            _ => true,
+        });
+        if let Some(undoing) = undoing {
             self.fault("the host has undone the change by itself");
             return Ok(undoing);
         }

@@ -145,7 +145,7 @@ impl Rollout {
         let used = match self.stages[ix.at()].phase {
             Phase::Gate | Phase::Rechecking(None) => true,
             Phase::Ended(StageEnd::Approved) | Phase::Rechecking(Some(StageEnd::Approved))
-                if gate.kind == GateKind::After && !self.is_built_on(ix) =>
+                if gate.kind != GateKind::Before && !self.is_built_on(ix) =>
             {
                 stages.filter(|(_, stage)| stage.needs.contains(&ix)).any(|(other, _)| waiting(other))
             }
