@@ -27,6 +27,7 @@ mod pins;
 mod prompt;
 mod retry;
 mod rights;
+mod secrets;
 mod select;
 mod undo;
 mod update;
