@@ -148,6 +148,7 @@ pub(super) fn job(id: &str, run: char, text: &str) -> Job {
             epoch: 1,
             force: false,
             release: false,
+            witness: None,
         },
         patience: None,
         ask_only: false,

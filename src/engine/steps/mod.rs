@@ -19,9 +19,10 @@ use crate::core::ids::{Digest, HostIx, JobId, PlaybookName, StageIx};
 use crate::core::packages::{Package, PackageOp};
 use crate::core::pins::Pins;
 use crate::core::problem::Problem;
-use crate::core::rollout::Rollout;
+use crate::core::record::Head;
 use crate::core::settings::{Host, Settings, Stage};
 use crate::core::view::{Display, View};
+use crate::engine::Run;
 use crate::playbook::{Playbook, StepName};
 use crate::ports::{Listener, Transport};
 
@@ -72,6 +73,8 @@ pub(super) struct Task {
     attempt: u32,
     /// How often the run was taken up.
     epoch: u64,
+    /// Where the journal stands.
+    head: Head,
     dead_man: HostDeadMan,
     /// The boot in which the transaction came into effect.
     boot_id: Option<String>,
@@ -95,12 +98,13 @@ struct HostDeadMan {
 impl StepContext {
     pub(super) fn prepare(
         self: &Arc<Self>,
-        rollout: &Rollout,
+        state: &Run,
         host: HostIx,
         step: Step,
         job: Option<JobId>,
         inherited: bool,
     ) -> Task {
+        let rollout = &state.rollout;
         let run = rollout.host(host);
         let found = run.resolution.as_deref();
         Task {
@@ -117,6 +121,7 @@ impl StepContext {
             asked: run.asked,
             attempt: run.tries(step),
             epoch: rollout.epoch(),
+            head: state.head,
             dead_man: HostDeadMan {
                 wait: run.dead_man().map(Duration::from_secs),
                 armed: run.armed,
