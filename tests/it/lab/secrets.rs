@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,27 +23,26 @@ fn canary(name: &str) -> String {
 /// Looks at every process again and again, those of the lab's hosts included: their arguments and environments.
 struct Watch {
     stop: Arc<AtomicBool>,
-    /// The one process that was given secrets in its environment.
-    given: Arc<AtomicU32>,
     thread: Option<JoinHandle<(u64, BTreeSet<String>)>>,
 }
 
 impl Watch {
-    fn start() -> Self {
-        let (stop, given) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    /// `given`: the one process that was given secrets in its environment, and may have them there.
+    fn start(given: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (stop, given) = (Arc::clone(&stop), Arc::clone(&given));
+            let stop = Arc::clone(&stop);
             move || {
                 let (mut looks, mut found) = (0, BTreeSet::new());
                 while !stop.load(Ordering::Relaxed) {
-                    look(given.load(Ordering::Relaxed), &mut found);
+                    look(given, &mut found);
                     looks += 1;
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 (looks, found)
             }
         });
-        Self { stop, given, thread: Some(thread) }
+        Self { stop, thread: Some(thread) }
     }
 
     /// Ends it: nothing was found, in many looks.
@@ -159,7 +158,7 @@ fn what_a_person_types_goes_nowhere() {
         "[[notify]]\nname = \"hook\"\nwebhook = { url_file = \"url\", secret_file = \"hmac\", ca = \"tls/ca.pem\" }\n";
     bench.write("plan.toml", &format!("{}{hook}", bench.read("plan.toml")));
 
-    let watch = Watch::start();
+    let watch = Watch::start(0);
     let mut terminal = bench.terminal(&["run", "plan.toml", "-K", "--yes", "-vv"]);
     terminal.secret("assphrase", &canary("passphrase"));
     terminal.secret("assword for becoming root", &canary("password"));
@@ -197,12 +196,11 @@ fn what_commands_and_variables_give_goes_nowhere() {
     // Every way in which a message can fail says why, and not where to.
     server.next([Does::Answers(500, ""), Does::Answers(302, "https://127.0.0.1:1/"), Does::Answers(403, "")]);
 
-    let watch = Watch::start();
     let file = |name: &str| std::fs::File::create(bench.path(name)).unwrap();
     let mut command = bench.command(&["run", "plan.toml", "--yes", "-vv", "--output", "jsonl"]);
     command.env("HOOK_URL", server.url(&format!("/{}", canary("url")))).env("HOOK_KEY", canary("hmac"));
     let mut run = command.stdin(Stdio::null()).stdout(file("run.out")).stderr(file("run.err")).spawn().unwrap();
-    watch.given.store(run.id(), Ordering::Relaxed);
+    let watch = Watch::start(run.id());
     half_way(uat);
     assert_not_on(uat);
     assert_eq!(run.wait().unwrap().code(), Some(3), "{}", bench.read("run.err"));
@@ -231,7 +229,7 @@ fn what_is_refused_is_not_repeated() {
             "user = \"opspw\"\nbecome = \"sudo\"\n\
              password_command = \"cat {login}\"\nbecome_password_command = \"cat {root}\""
         ));
-        let watch = Watch::start();
+        let watch = Watch::start(0);
         let answer = bench.patchctl(&run).ended(code);
         watch.end();
         assert!(!answer.out.contains(&mark()) && !answer.err.contains(&mark()), "{}{}", answer.out, answer.err);
