@@ -15,7 +15,7 @@ use crate::adapters::prompt::{AskFor, PromptLook, Prompter, TerminalApprover, Te
 use crate::adapters::signals::ProcessSignals;
 use crate::adapters::signing::SshSignatures;
 use crate::adapters::ssh::SshTransport;
-use crate::adapters::state::{SYSLOG, StateDir};
+use crate::adapters::state::StateDir;
 use crate::cli::{ColorWhen, Global, state_dir};
 use crate::commands::{self, CommandError, Context, Fleet, Front, Question, Reach, Wiring};
 use crate::core::document::{DocumentKind, Outcome, ResultDocument, Verdict};
@@ -128,14 +128,12 @@ impl App {
 #[async_trait]
 impl Wiring for App {
     fn runs(&self, folder: Option<&Path>) -> Result<Arc<dyn Runs>, StateError> {
-        // What is tried on folders of one's own, the demo's, is nothing for the system's log.
-        let syslog = folder.is_none().then_some(Path::new(SYSLOG));
         let folder = folder.map(Path::to_owned).or_else(|| state_dir(&self.global)).ok_or_else(|| StateError::Io {
             path: PathBuf::from("~"),
             what: "no home folder to keep runs in; name a folder with --state-dir",
             source: io::ErrorKind::NotFound.into(),
         })?;
-        Ok(Arc::new(StateDir::open(&folder, syslog)?))
+        Ok(Arc::new(StateDir::open(&folder)?))
     }
 
     fn transport(&self, reach: &Reach, front: &Front) -> Arc<dyn Transport> {

@@ -409,24 +409,6 @@ pub enum PlaybookCommand {
     Test(super::later::Rest),
 }
 
-/// `audit`
-#[derive(Debug, Clone, Subcommand)]
-pub enum AuditCommand {
-    /// Find records that were changed, dropped, moved or cut off, missing runs, and decisions that do not count
-    #[command(after_help = super::help::AUDIT_VERIFY)]
-    Verify {
-        /// The run: its ID or the beginning of it, its change, its plan's name, or `last`; by default all of them
-        #[arg(value_name = "RUN", value_parser = values::run_reference)]
-        run: Option<String>,
-        /// Compare with heads that were kept elsewhere: lines of a system's log, or hosts' witnesses (`-`: standard input)
-        #[arg(long, value_name = "FILE")]
-        anchors: Option<PathBuf>,
-    },
-    /// A later version's.
-    #[command(hide = true, disable_help_flag = true)]
-    Export(super::later::Rest),
-}
-
 /// `demo`
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {

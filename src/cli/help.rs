@@ -151,15 +151,3 @@ Editors that know taplo check a plan that begins with a line like:
 
 Examples:
   patchctl schema plan > plan.schema.json";
-
-pub(super) const AUDIT_VERIFY: &str = "\
-Each journal is a chain of hashes; where it stood at its start, each pause and its end stands in the site's chain
-(chain.jsonl in the state folder), in the system's log, and in /var/lib/patchctl/witness on the patched hosts. With
---anchors such lines are compared, and what they bind cannot have been changed since by anybody who has only the state
-folder.
-
-Exit codes: 0 whole, 5 something is wrong, 2 no such run or file.
-
-Examples:
-  patchctl audit verify
-  journalctl -t patchctl | patchctl audit verify --anchors -";

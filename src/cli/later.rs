@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 
-use super::args::{AuditCommand, InventoryCommand, Output, PlaybookCommand, SchemaKind};
+use super::args::{InventoryCommand, Output, PlaybookCommand, SchemaKind};
 use super::{Cli, Command};
 
 /// Whatever follows a command that is not built yet.
@@ -20,6 +20,8 @@ pub struct Rest {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Later {
     #[command(hide = true, disable_help_flag = true)]
+    Audit(Rest),
+    #[command(hide = true, disable_help_flag = true)]
     Updates(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Drill(Rest),
@@ -32,6 +34,7 @@ pub enum Later {
 impl Later {
     fn name(&self) -> &'static str {
         match self {
+            Self::Audit(_) => "audit",
             Self::Updates(_) => "updates",
             Self::Drill(_) => "drill",
             Self::Drift(_) => "drift",
@@ -77,7 +80,6 @@ pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
     let flag = |name: &str| refused(ErrorKind::UnknownArgument, &format!("`{name}`"), "; leave it out");
     let by_command = match &cli.command {
         Command::Later(later) => Some(command(later.name())),
-        Command::Audit(AuditCommand::Export(_)) => Some(command("audit export")),
         Command::Inventory(InventoryCommand::Graph(_)) => Some(command("inventory graph")),
         Command::Playbook(PlaybookCommand::New(_)) => Some(command("playbook new")),
         Command::Playbook(PlaybookCommand::Test(_)) => Some(command("playbook test")),

@@ -19,9 +19,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use self::args::{
-    AuditCommand, ColorWhen, Contact, DecideArgs, DemoArgs, Drive, Global, InventoryCommand, InventoryListArgs,
-    InventoryPingArgs, NewArgs, OnGate, Output, PlanArgs, PlaybookCommand, ResumeArgs, RollbackArgs, RunArgs,
-    SchemaKind, StatusArgs,
+    ColorWhen, Contact, DecideArgs, DemoArgs, Drive, Global, InventoryCommand, InventoryListArgs, InventoryPingArgs,
+    NewArgs, OnGate, Output, PlanArgs, PlaybookCommand, ResumeArgs, RollbackArgs, RunArgs, SchemaKind, StatusArgs,
 };
 pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::generate::{Shell, completions, man_pages};
@@ -105,9 +104,6 @@ pub enum Command {
         #[arg(value_name = "RUN", value_parser = values::run_reference)]
         run: String,
     },
-    /// Prove that the records are whole and unaltered
-    #[command(subcommand)]
-    Audit(AuditCommand),
     /// Look at the inventory, and at who answers
     #[command(subcommand)]
     Inventory(InventoryCommand),

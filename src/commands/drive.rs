@@ -75,8 +75,7 @@ pub(super) fn begin(
     };
     let mut held = runs.create(&frozen, plan)?;
     let (mut head, mut rollout) = (Head::EMPTY, Rollout::new(Arc::clone(&settings)));
-    let event =
-        Event::RunStarted { settings: Digest::of_json(&*settings).map_err(as_json)?, files: held.files.clone() };
+    let event = Event::RunStarted { settings: Digest::of_json(&*settings).map_err(as_json)? };
     let now = context.wiring.clock().now();
     let line = head.write(now, &event).map_err(as_json)?;
     held.store.append(&[line])?;

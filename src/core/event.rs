@@ -1,7 +1,5 @@
 //! Events: what happened, as the journal keeps it. The state of a run is the fold of its events and nothing else.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +72,6 @@ pub enum Event {
     RunStarted {
         /// The digest of the frozen settings.
         settings: Digest,
-        /// The digests of the frozen files, by their names in the run's folder. Older journals have none.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        files: BTreeMap<String, Digest>,
     },
     /// A process took the run up.
     Driven {

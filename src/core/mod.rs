@@ -1,8 +1,6 @@
 //! The pure heart: what a run is, and what follows from what happened. No I/O, no clock, no randomness.
 
 pub mod approval;
-pub mod audit;
-pub mod chain;
 pub mod document;
 pub mod duration;
 pub mod event;

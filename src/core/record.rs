@@ -114,7 +114,7 @@ impl Head {
         Ok(record)
     }
 
-    pub(super) fn step(&mut self, line: &[u8]) {
+    fn step(&mut self, line: &[u8]) {
         self.next += 1;
         self.digest = Digest::of(line);
     }
@@ -210,7 +210,7 @@ mod tests {
             problem().prop_map(|problem| StepResult::Failed { problem, fate: Fate::Lost, report: Box::default() }),
         ];
         prop_oneof![
-            digest().prop_map(|settings| Event::RunStarted { settings, files: std::collections::BTreeMap::new() }),
+            digest().prop_map(|settings| Event::RunStarted { settings }),
             (person(), ".*").prop_map(|(by, version)| Event::Driven { by, version }),
             (digest(), prop::collection::vec(packages, 0..3))
                 .prop_map(|(digest, packages)| Event::Installed { digest, packages }),

@@ -3,7 +3,6 @@
 //! The order never changes: something reaches the run, it is decided on, the events are in the journal and on the
 //! disk, they are applied, shown, and only then are new effects carried out.
 
-pub mod audit;
 mod hear;
 mod notify;
 mod show;
@@ -279,7 +278,7 @@ impl Driver<'_> {
                 }
                 Effect::Step { host, step, job } => {
                     let inherited = self.inherited.remove(&host);
-                    let task = self.context.prepare(self.run, host, step, job, inherited);
+                    let task = self.context.prepare(&self.run.rollout, host, step, job, inherited);
                     let handle = self.tasks.spawn(async move {
                         let (input, log) = task.run().await;
                         Outcome::Input(slot, Box::new(input), log)

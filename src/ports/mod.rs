@@ -13,7 +13,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::core::approval::Decision;
-use crate::core::chain::Anchor;
 use crate::core::document::Verdict;
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::{ChangeId, Digest, HostName, JobId, RunId, StageName};
@@ -146,8 +145,6 @@ pub struct Claim {
     pub force: bool,
     /// Take the claim away when the job has ended well.
     pub release: bool,
-    /// Where the run's journal stands: the host keeps it, so that no later change of the journal goes unseen.
-    pub witness: Option<Anchor>,
 }
 
 /// How a job ended, as far as can be known.

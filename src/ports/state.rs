@@ -43,19 +43,6 @@ pub struct Held {
     pub store: Box<dyn Store>,
     /// Its letters.
     pub inbox: Box<dyn Inbox>,
-    /// The digests of what was frozen, by the files' names.
-    pub files: BTreeMap<String, Digest>,
-}
-
-/// What lies in a run's folder, byte for byte: for those who prove it.
-#[derive(Debug, Clone)]
-pub struct Raw {
-    /// The journal.
-    pub journal: Vec<u8>,
-    /// The digests of the frozen files that are there, by their names.
-    pub files: BTreeMap<String, Digest>,
-    /// The blobs' names, and whether each is what its name says.
-    pub blobs: BTreeMap<String, bool>,
 }
 
 /// Why the state folder, or a run in it, cannot be used.
@@ -96,12 +83,6 @@ pub enum StateError {
         path: PathBuf,
         /// Where and why.
         source: ChainError,
-    },
-    /// What was frozen is not what the journal says was.
-    #[error("{path}: it was altered since the run began; `patchctl audit verify` shows what else was")]
-    Altered {
-        /// Which.
-        path: PathBuf,
     },
     /// The journal tells something that cannot have happened.
     #[error("{path}: {source}")]
@@ -180,18 +161,6 @@ pub trait Runs: Send + Sync {
     /// # Errors
     /// When it is not there, or is not what its name says.
     fn blob(&self, run: &RunId, digest: &Digest) -> Result<Vec<u8>, StateError>;
-
-    /// What lies in the run's folder.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn raw(&self, run: &RunId) -> Result<Raw, StateError>;
-
-    /// The site's chain; none where no run was sealed yet.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn chain(&self) -> Result<Option<Vec<u8>>, StateError>;
 
     /// Sends a letter to the process that drives the run, and waits for what becomes of it. None: nobody took it in
     /// time, and it was taken back.

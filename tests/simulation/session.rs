@@ -348,8 +348,7 @@ fn begin(shared: &Shared, given: &Arc<Settings>) -> Option<()> {
         store: Box::new(DiskPort(shared.clone())),
         tap: None,
     };
-    let event =
-        Event::RunStarted { settings: Digest::of_json(&**given).ok()?, files: std::collections::BTreeMap::new() };
+    let event = Event::RunStarted { settings: Digest::of_json(&**given).ok()? };
     let now = shared.lock().wall();
     run.commit(&[event], now).ok()
 }

@@ -15,7 +15,7 @@ part() { sed -n "/^=$1\$/,/^=/s/^|//p" "$d/p"; }
 
 load() {
   op='' priv='' escalate='' mode='' state='' id='' nonce='' run='' owner='' change='' epoch=0 force='' release=''
-  witness='' ask='' rule='' arm='' delay='' of='' log=0 rec=0
+  ask='' rule='' arm='' delay='' of='' log=0 rec=0
   part arg >"$1/arg" || fail nospace "$1"
   while IFS= read -r l; do
     v=${l#*=}
@@ -23,7 +23,7 @@ load() {
     op=*) op=$v ;; priv=*) priv=$v ;; escalate=*) escalate=$v ;; mode=*) mode=$v ;; state=*) state=$v ;;
     id=*) id=$v ;; nonce=*) nonce=$v ;; run=*) run=$v ;; owner=*) owner=$v ;; change=*) change=$v ;;
     epoch=*) epoch=$v ;; force=*) force=$v ;; release=*) release=$v ;; ask=*) ask=$v ;; rule=*) rule=$v ;;
-    witness=*) witness=$v ;; arm=*) arm=$v ;; delay=*) delay=$v ;; of=*) of=$v ;; log=*) log=$v ;; rec=*) rec=$v ;;
+    arm=*) arm=$v ;; delay=*) delay=$v ;; of=*) of=$v ;; log=*) log=$v ;; rec=*) rec=$v ;;
     esac
   done <"$1/arg"
   rm -f "$1/arg"
@@ -147,12 +147,6 @@ take() {
   new_claim "$state/claim/info" || fail nospace "$state"
 }
 
-testify() { # where the run's journal stood when we last heard of it; a host without room for that goes without
-  [ -n "$witness" ] || return 0
-  { mkdir -p "$state/witness" && printf '%s\n' "$witness" >"$state/witness/.$run" &&
-    mv "$state/witness/.$run" "$state/witness/$run"; } 2>/dev/null || :
-}
-
 give_back() { # what lay beneath our claim comes back in its place
   for u in "$state/claim/info" "$state"/claim/under.*; do
     [ -r "$u" ] && IFS= read -r info <"$u" && [ "${info%%"$tab"*}" = "$run" ] || continue
@@ -223,7 +217,6 @@ prepare() { # for a job that has not begun; sets j to nothing where what the hos
     return 0
   fi
   take
-  testify
   if [ ! -e "$j" ]; then
     stow || { spare && stow; } || fail nospace "$state/jobs"
   fi

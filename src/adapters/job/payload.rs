@@ -174,9 +174,6 @@ impl Request<'_> {
         let _ = writeln!(text, "op={op}\nid={}\nnonce={}\nrun={}", job.id, job.nonce, claim.run);
         let _ = writeln!(text, "owner={}\nchange={}\nepoch={}", claim.owner, claim.change, claim.epoch);
         let _ = writeln!(text, "force={}\nrelease={}", u8::from(claim.force), u8::from(claim.release));
-        if let Some(witness) = &claim.witness {
-            let _ = writeln!(text, "witness={witness}");
-        }
         let _ = writeln!(text, "ask={}\nlog={}\nrec={}", u8::from(job.ask_only), have.log, have.records);
         if let Some(of) = &have.of {
             let _ = writeln!(text, "of={of}");

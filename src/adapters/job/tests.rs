@@ -148,7 +148,6 @@ pub(super) fn job(id: &str, run: char, text: &str) -> Job {
             epoch: 1,
             force: false,
             release: false,
-            witness: None,
         },
         patience: None,
         ask_only: false,

@@ -7,32 +7,21 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::chain::Chain;
 use super::{StateDir, io_error};
-use crate::core::chain::{Moment, Seal};
 use crate::core::event::Event;
 use crate::core::ids::{Digest, RunId};
 use crate::core::record::Head;
 use crate::core::rollout::Rollout;
 use crate::ports::Store;
-use crate::ports::state::{Frozen, Loaded, Raw, StateError};
-
-/// What is frozen when a run begins.
-const FROZEN: [&str; 3] = ["plan.toml", "settings.json", "playbooks.json"];
+use crate::ports::state::{Frozen, Loaded, StateError};
 
 /// A run's folder, held by this process alone.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     journal: File,
-    run: RunId,
-    chain: Chain,
-    /// Where the journal stands, where that is not in the site's chain yet.
-    unsealed: Option<(Timestamp, Head)>,
     /// Held for as long as this lives; the kernel lets go of it when the process ends, however it ends.
     _lock: File,
 }
@@ -42,11 +31,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the disk does not take it; nothing of the run is left then.
-    pub(super) fn make(
-        &self,
-        frozen: &Frozen,
-        plan: &str,
-    ) -> Result<(RunFolder, BTreeMap<String, Digest>), StateError> {
+    pub(super) fn make(&self, frozen: &Frozen, plan: &str) -> Result<RunFolder, StateError> {
         let run = &frozen.settings.run;
         let path = self.path_of(run);
         // Made aside and moved into place whole: a run exists with everything in it, or not at all.
@@ -59,19 +44,15 @@ impl StateDir {
         for inner in ["blobs", "inbox"] {
             dir(&draft.join(inner))?;
         }
-        let as_json = |source| StateError::Frozen { path: draft.join("settings.json"), source };
-        let settings = serde_json::to_vec_pretty(&*frozen.settings).map_err(as_json)?;
-        let mut files = BTreeMap::new();
-        for (name, bytes) in FROZEN.iter().zip([plan.as_bytes(), &settings, frozen.playbooks.as_bytes()]) {
-            write_file(&draft.join(name), bytes)?;
-            files.insert((*name).to_owned(), Digest::of(bytes));
-        }
+        write_file(&draft.join("plan.toml"), plan.as_bytes())?;
+        write_json(&draft.join("settings.json"), &*frozen.settings)?;
+        write_file(&draft.join("playbooks.json"), frozen.playbooks.as_bytes())?;
         write_file(&draft.join("journal.jsonl"), b"")?;
         write_file(&draft.join("lock"), b"")?;
         sync_dir(&draft)?;
         fs::rename(&draft, &path).map_err(io_error(&path, "cannot be put in place"))?;
         sync_dir(&self.root.join("runs"))?;
-        Ok((self.take(run)?, files))
+        self.take(run)
     }
 
     /// Holds a run: only one process drives it.
@@ -105,8 +86,7 @@ impl StateDir {
         let journal_path = path.join("journal.jsonl");
         let journal =
             OpenOptions::new().append(true).open(&journal_path).map_err(io_error(&journal_path, "cannot be opened"))?;
-        let (run, chain) = (run.clone(), self.chain.clone());
-        Ok(RunFolder { path, journal, run, chain, unsealed: None, _lock: lock })
+        Ok(RunFolder { path, journal, _lock: lock })
     }
 
     /// What was frozen when the run started.
@@ -146,10 +126,8 @@ impl StateDir {
                 break;
             };
             let record = head.read(text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
-            match &record.event {
-                Event::GateOpened { stage, .. } => _ = opened.insert(*stage, record.prev),
-                Event::RunStarted { files, .. } => unaltered(&folder, files)?,
-                _ => {}
+            if let Event::GateOpened { stage, .. } = &record.event {
+                opened.insert(*stage, record.prev);
             }
             rollout
                 .apply(&record.event, record.at)
@@ -160,76 +138,12 @@ impl StateDir {
         let driven = lock.try_lock_shared().is_err();
         Ok(Loaded { frozen, rollout, head, torn, driven, opened })
     }
-
-    /// What lies in a run's folder.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(super) fn read_raw(&self, run: &RunId) -> Result<Raw, StateError> {
-        let folder = self.path_of(run);
-        let path = folder.join("journal.jsonl");
-        let journal = fs::read(&path).map_err(io_error(&path, "cannot be read"))?;
-        let digest = |name: &&str| Some(((*name).to_owned(), Digest::of(&fs::read(folder.join(name)).ok()?)));
-        let files = FROZEN.iter().filter_map(digest).collect();
-        let path = folder.join("blobs");
-        let mut blobs = BTreeMap::new();
-        for entry in fs::read_dir(&path).map_err(io_error(&path, "cannot be listed"))?.filter_map(Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // What was being written when the process died is nothing yet.
-            if !name.ends_with(".new") {
-                let whole = fs::read(entry.path()).is_ok_and(|bytes| Digest::of(&bytes).hex() == name);
-                blobs.insert(name, whole);
-            }
-        }
-        Ok(Raw { journal, files, blobs })
-    }
 }
 
 impl RunFolder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-impl RunFolder {
-    /// A beginning, a pause and an end stand in the site's chain as soon as they are in the journal.
-    fn seal_where_due(&mut self, lines: &[String]) -> io::Result<()> {
-        #[derive(Deserialize)]
-        struct Line<'a> {
-            seq: u64,
-            at: Timestamp,
-            event: &'a str,
-        }
-        for line in lines {
-            let Line { seq, at, event } = serde_json::from_str(line)?;
-            let head = Head { next: seq + 1, digest: Digest::of(line.as_bytes()) };
-            let moment = match event {
-                "run_started" => Some(Moment::Started),
-                "paused" => Some(Moment::Paused),
-                "finished" => Some(Moment::Finished),
-                _ => None,
-            };
-            self.unsealed = Some((at, head));
-            if let Some(moment) = moment {
-                self.seal(moment)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn seal(&mut self, moment: Moment) -> io::Result<()> {
-        let Some((at, head)) = self.unsealed else { return Ok(()) };
-        self.chain.seal(at, &Seal { run: self.run.clone(), moment, records: head.next, head: head.digest })?;
-        self.unsealed = None;
-        Ok(())
-    }
-}
-
-impl Drop for RunFolder {
-    fn drop(&mut self) {
-        // Where this fails, the records behind the last seal are reported as unsealed.
-        let _ = self.seal(Moment::Released);
     }
 }
 
@@ -244,8 +158,7 @@ impl Store for RunFolder {
             text.push('\n');
         }
         self.journal.write_all(text.as_bytes())?;
-        self.journal.sync_data()?;
-        self.seal_where_due(lines)
+        self.journal.sync_data()
     }
 
     fn put_blob(&mut self, bytes: &[u8]) -> io::Result<Digest> {
@@ -269,16 +182,10 @@ impl Store for RunFolder {
     }
 }
 
-/// Whether the frozen files are those that the journal began with.
-fn unaltered(folder: &Path, files: &BTreeMap<String, Digest>) -> Result<(), StateError> {
-    for name in FROZEN {
-        let path = folder.join(name);
-        let Some(digest) = files.get(name) else { continue };
-        if Digest::of(&fs::read(&path).map_err(io_error(&path, "cannot be read"))?) != *digest {
-            return Err(StateError::Altered { path });
-        }
-    }
-    Ok(())
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
+    let text =
+        serde_json::to_vec_pretty(value).map_err(|source| StateError::Frozen { path: path.to_owned(), source })?;
+    write_file(path, &text)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StateError> {

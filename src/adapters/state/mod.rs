@@ -1,24 +1,20 @@
 //! The state folder: one folder a run, with its journal, what was frozen at its start, blobs, and letters.
 
-mod chain;
 mod folder;
 mod inbox;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::chain::Chain;
-pub use self::chain::SYSLOG;
 pub use self::folder::RunFolder;
 pub use self::inbox::{FolderInbox, NoInbox};
 use async_trait::async_trait;
 
 use crate::core::ids::{Digest, RunId};
-use crate::ports::state::{Frozen, Held, Loaded, Raw, Runs, StateError};
+use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError};
 use crate::ports::{Reply, Wish};
 
 pub(super) fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateError {
@@ -33,16 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
-    chain: Chain,
 }
 
 impl StateDir {
-    /// Opens the state folder, and makes it where it is not there yet. Heads of journals go to this socket of the
-    /// system's log, too.
+    /// Opens the state folder, and makes it where it is not there yet.
     ///
     /// # Errors
     /// When it cannot be made, belongs to somebody else, or others may look into it.
-    pub fn open(root: &Path, syslog: Option<&Path>) -> Result<Self, StateError> {
+    pub fn open(root: &Path) -> Result<Self, StateError> {
         let runs = root.join("runs");
         close_if_empty(root);
         fs::DirBuilder::new()
@@ -60,7 +54,7 @@ impl StateDir {
                 return unsafe_because("others may read or write it");
             }
         }
-        Ok(Self { root: root.to_owned(), chain: Chain::new(root, syslog.map(Path::to_owned), 0o600) })
+        Ok(Self { root: root.to_owned() })
     }
 
     /// The folder of a run.
@@ -72,12 +66,11 @@ impl StateDir {
 #[async_trait]
 impl Runs for StateDir {
     fn create(&self, frozen: &Frozen, plan: &str) -> Result<Held, StateError> {
-        let (folder, files) = self.make(frozen, plan)?;
-        Ok(held(folder, files))
+        self.make(frozen, plan).map(held)
     }
 
     fn hold(&self, run: &RunId) -> Result<Held, StateError> {
-        Ok(held(self.take(run)?, BTreeMap::new()))
+        self.take(run).map(held)
     }
 
     fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
@@ -130,27 +123,14 @@ impl Runs for StateDir {
         Ok(bytes)
     }
 
-    fn raw(&self, run: &RunId) -> Result<Raw, StateError> {
-        self.read_raw(run)
-    }
-
-    fn chain(&self) -> Result<Option<Vec<u8>>, StateError> {
-        let path = self.chain.path();
-        match fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error(path, "cannot be read")(error)),
-        }
-    }
-
     async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {
         inbox::send(&self.path_of(run), wish, PATIENCE).await
     }
 }
 
-fn held(folder: RunFolder, files: BTreeMap<String, Digest>) -> Held {
+fn held(folder: RunFolder) -> Held {
     let inbox = Box::new(FolderInbox::watch(folder.path()));
-    Held { store: Box::new(folder), inbox, files }
+    Held { store: Box::new(folder), inbox }
 }
 
 /// A folder that somebody made for us with an ordinary umask, and that nothing lies in yet, is closed to others; one

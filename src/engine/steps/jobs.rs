@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Ended, STASH_WAIT, Task, Worked, known, steps_of};
-use crate::core::chain::Anchor;
 use crate::core::event::Step;
 use crate::core::findings::{Fate, StepReport, StepResult};
 use crate::core::host::STASH_TRIES;
@@ -77,12 +76,6 @@ impl Task {
                 force: self.context.force,
                 // Only once it is known that the host is exactly back: a rollback that ends well may leave differences.
                 release: self.step == Step::Forget,
-                witness: Some(Anchor {
-                    run: self.context.settings.run.clone(),
-                    records: self.head.next,
-                    head: self.head.digest,
-                    site: None,
-                }),
             },
             patience: self.patience(playbook),
             ask_only: self.asked,

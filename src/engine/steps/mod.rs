@@ -19,10 +19,9 @@ use crate::core::ids::{Digest, HostIx, JobId, PlaybookName, StageIx};
 use crate::core::packages::{Package, PackageOp};
 use crate::core::pins::Pins;
 use crate::core::problem::Problem;
-use crate::core::record::Head;
+use crate::core::rollout::Rollout;
 use crate::core::settings::{Host, Settings, Stage};
 use crate::core::view::{Display, View};
-use crate::engine::Run;
 use crate::playbook::{Playbook, StepName};
 use crate::ports::{Listener, Transport};
 
@@ -73,8 +72,6 @@ pub(super) struct Task {
     attempt: u32,
     /// How often the run was taken up.
     epoch: u64,
-    /// Where the journal stands.
-    head: Head,
     dead_man: HostDeadMan,
     /// The boot in which the transaction came into effect.
     boot_id: Option<String>,
@@ -98,13 +95,12 @@ struct HostDeadMan {
 impl StepContext {
     pub(super) fn prepare(
         self: &Arc<Self>,
-        state: &Run,
+        rollout: &Rollout,
         host: HostIx,
         step: Step,
         job: Option<JobId>,
         inherited: bool,
     ) -> Task {
-        let rollout = &state.rollout;
         let run = rollout.host(host);
         let found = run.resolution.as_deref();
         Task {
@@ -121,7 +117,6 @@ impl StepContext {
             asked: run.asked,
             attempt: run.tries(step),
             epoch: rollout.epoch(),
-            head: state.head,
             dead_man: HostDeadMan {
                 wait: run.dead_man().map(Duration::from_secs),
                 armed: run.armed,

@@ -169,7 +169,6 @@ pub(super) fn job(id: &str, text: &str) -> Job {
             epoch: 1,
             force: false,
             release: false,
-            witness: None,
         },
         patience: None,
         ask_only: false,
