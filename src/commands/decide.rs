@@ -195,6 +195,7 @@ async fn record(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wish: Wish)
             let decision = engine::standing(&loaded.rollout, &*context.wiring.people(), decision);
             let mut state = drive::taken_up(context, loaded, held.store)?;
             state.take(Input::Decide { stage: ix, digest, decision }, now)?;
+            state.leave(now)?;
             let name = ix.map(|ix| settings.stages[ix.at()].name.to_string());
             Ok(name.unwrap_or_default())
         }

@@ -16,6 +16,7 @@ use crate::core::record::Head;
 use crate::core::report::{self, Driven};
 use crate::core::rollout::Rollout;
 use crate::core::settings::Settings;
+use crate::core::site;
 use crate::engine::{self, OnGate, Options, Playbooks, Run, World};
 use crate::playbook::{self, Playbook};
 use crate::ports::Inbox;
@@ -73,13 +74,16 @@ pub(super) fn begin(
         playbooks: serde_json::to_string(playbooks).map_err(as_json)?.into(),
         settings: Arc::clone(&settings),
     };
-    let mut held = runs.create(&frozen, plan)?;
-    let (mut head, mut rollout) = (Head::EMPTY, Rollout::new(Arc::clone(&settings)));
-    let event = Event::RunStarted { settings: Digest::of_json(&*settings).map_err(as_json)? };
-    let now = context.wiring.clock().now();
-    let line = head.write(now, &event).map_err(as_json)?;
-    held.store.append(&[line])?;
-    rollout.apply(&event, now).map_err(engine::EngineError::from)?;
+    let Held { store, inbox } = runs.create(&frozen, plan)?;
+    let files = runs.frozen_files(&settings.run)?;
+    let event = Event::RunStarted {
+        settings: Digest::of_json(&*settings).map_err(as_json)?,
+        frozen: files.into_iter().map(|(name, bytes)| (name, Digest::of(&bytes))).collect(),
+        site: Some(site::end(&runs.site()?.unwrap_or_default()).head),
+    };
+    let mut run = Run { rollout: Rollout::new(settings), head: Head::EMPTY, store, tap: None };
+    run.commit(&[event], context.wiring.clock().now())?;
+    let (rollout, head, held) = (run.rollout, run.head, Held { store: run.store, inbox });
     Ok((Loaded { frozen, rollout, head, torn: 0, driven: true, opened: BTreeMap::new() }, held))
 }
 
@@ -106,8 +110,10 @@ pub(super) async fn drive_quietly(
     let transport = Arc::clone(&world.transport);
     let result = engine::drive(&mut run, world, playbooks, options).await;
     close(&transport, run.rollout.settings()).await;
-    result?;
     let now = context.wiring.clock().now();
+    let left = run.leave(now);
+    result?;
+    left?;
     Ok((report::document(&run.rollout, run.head.digest, now, Driven::No), run.rollout))
 }
 
@@ -249,6 +255,10 @@ impl crate::ports::Store for Nowhere {
     }
 
     fn cut(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn seal(&mut self, _: &site::Seal, _: jiff::Timestamp) -> io::Result<()> {
         Ok(())
     }
 }

@@ -48,6 +48,7 @@ fn here(context: &Context<'_>, runs: &dyn Runs, run: &RunId, held: Held) -> Resu
         let now = context.wiring.clock().now();
         state.take(Input::Pause { by: context.wiring.person() }, now)?;
         state.take(Input::Leave { why: PauseCause::Asked }, now)?;
+        state.leave(now)?;
     }
     Ok("nobody drives it, and `resume --due` leaves it alone now")
 }

@@ -63,6 +63,9 @@ async fn known(context: &Context<'_>, runs: &dyn Runs, run: &RunId, args: Releas
         rights: of(host),
     });
     let given_up = cleared(context, run, targets.collect(), args.contact).await;
+    if let Scribe::Here(state) = &mut scribe {
+        state.leave(context.wiring.clock().now())?;
+    }
     // Held until here: nobody takes the run up while its claims go.
     drop(scribe);
     told(context, run, given_up, records)

@@ -145,6 +145,7 @@ async fn sent(
     let notifier = context.wiring.notifier(loaded.rollout.settings());
     let mut run = drive::taken_up(context, loaded, held.store)?;
     crate::engine::deliver(&mut run, notifier, context.wiring.clock(), display).await?;
+    run.leave(context.wiring.clock().now())?;
     Ok(run.rollout)
 }
 

@@ -1,5 +1,7 @@
 //! Events: what happened, as the journal keeps it. The state of a run is the fold of its events and nothing else.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,7 @@ use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::notify::Delivery;
 use super::packages::{Package, PackageOp};
 use super::problem::Problem;
+use super::record::Head;
 use super::settings::Person;
 pub use super::step::Step;
 
@@ -72,6 +75,12 @@ pub enum Event {
     RunStarted {
         /// The digest of the frozen settings.
         settings: Digest,
+        /// The digests of the files that were frozen with them, by name. (Older journals have none.)
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        frozen: BTreeMap<String, Digest>,
+        /// Where the site's chain ended then. (Older journals do not say.)
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        site: Option<Head>,
     },
     /// A process took the run up.
     Driven {

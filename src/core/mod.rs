@@ -17,6 +17,7 @@ pub mod report;
 pub mod rollout;
 pub mod settings;
 pub mod signers;
+pub mod site;
 pub mod stage;
 pub mod statement;
 mod step;

@@ -56,7 +56,7 @@ pub enum ChainError {
 }
 
 /// The end of the chain: what the next record hangs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The next record's sequence number.
     pub next: u64,
@@ -210,7 +210,11 @@ mod tests {
             problem().prop_map(|problem| StepResult::Failed { problem, fate: Fate::Lost, report: Box::default() }),
         ];
         prop_oneof![
-            digest().prop_map(|settings| Event::RunStarted { settings }),
+            digest().prop_map(|settings| Event::RunStarted {
+                settings,
+                frozen: [("plan.toml".to_owned(), settings)].into(),
+                site: Some(Head { next: 3, digest: settings }),
+            }),
             (person(), ".*").prop_map(|(by, version)| Event::Driven { by, version }),
             (digest(), prop::collection::vec(packages, 0..3))
                 .prop_map(|(digest, packages)| Event::Installed { digest, packages }),

@@ -5,6 +5,7 @@
 
 mod hear;
 mod notify;
+mod seal;
 mod show;
 mod signed;
 mod steps;
@@ -30,6 +31,7 @@ use crate::core::record::Head;
 use crate::core::report;
 use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
 use crate::core::settings::Person;
+use crate::core::site::Moment;
 use crate::core::view::{Display, Level, View};
 use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Store, Transport};
@@ -138,6 +140,9 @@ impl Run {
     pub fn commit(&mut self, events: &[Event], now: Timestamp) -> Result<(), EngineError> {
         let lines = events.iter().map(|event| self.head.write(now, event)).collect::<Result<Vec<_>, _>>()?;
         self.store.append(&lines).map_err(EngineError::Journal)?;
+        if let Some(moment) = Moment::of(events) {
+            self.seal(moment, now)?;
+        }
         if let Some(tap) = &mut self.tap {
             lines.iter().for_each(|line| tap(line));
         }

@@ -19,6 +19,7 @@ use crate::core::ids::{ChangeId, Digest, HostName, JobId, RunId, StageName};
 use crate::core::notify::{Message, Notify};
 use crate::core::problem::Problem;
 use crate::core::settings::{Host, Person};
+use crate::core::site::Seal;
 
 /// The time, for people (wall clock) and for measuring (monotonic).
 pub trait Clock: Send + Sync {
@@ -369,6 +370,12 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk refuses.
     fn cut(&mut self, bytes: u64) -> std::io::Result<()>;
+
+    /// Writes down outside of the run's folder how far the journal has come, unless nothing was appended since.
+    ///
+    /// # Errors
+    /// When that cannot be kept.
+    fn seal(&mut self, seal: &Seal, at: Timestamp) -> std::io::Result<()>;
 }
 
 /// A decision from another process, and the way to tell it what became of it.

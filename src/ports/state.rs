@@ -60,7 +60,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The folder belongs to somebody else, or others may look into it.
-    #[error("{path}: {why}; a state folder must belong to its user alone (chmod 700)")]
+    #[error("{path}: {why}")]
     Unsafe {
         /// Which.
         path: PathBuf,
@@ -75,6 +75,12 @@ pub enum StateError {
         /// Why.
         #[source]
         source: serde_json::Error,
+    },
+    /// A frozen file is not what it was when the run began.
+    #[error("{path}: it was altered since the run began; `patchctl audit verify` says what else was")]
+    Altered {
+        /// Which.
+        path: PathBuf,
     },
     /// The journal is not whole.
     #[error("{path}: {source}")]
@@ -161,6 +167,30 @@ pub trait Runs: Send + Sync {
     /// # Errors
     /// When it is not there, or is not what its name says.
     fn blob(&self, run: &RunId, digest: &Digest) -> Result<Vec<u8>, StateError>;
+
+    /// The files that were frozen when the run started, by name.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    fn frozen_files(&self, run: &RunId) -> Result<BTreeMap<String, Vec<u8>>, StateError>;
+
+    /// The journal, byte for byte.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn journal(&self, run: &RunId) -> Result<Vec<u8>, StateError>;
+
+    /// The names of the run's blobs.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn blobs(&self, run: &RunId) -> Result<Vec<String>, StateError>;
+
+    /// The site's chain, byte for byte; none: there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn site(&self) -> Result<Option<Vec<u8>>, StateError>;
 
     /// Sends a letter to the process that drives the run, and waits for what becomes of it. None: nobody took it in
     /// time, and it was taken back.

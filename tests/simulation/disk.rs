@@ -8,6 +8,7 @@ use patchctl::core::ids::Digest;
 use patchctl::core::record::{Head, Record};
 use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::Settings;
+use patchctl::core::site::Seal;
 use patchctl::ports::Store;
 
 use crate::ledger::Ledger;
@@ -174,6 +175,15 @@ impl Store for DiskPort {
         world.must(whole, 9, || "more or less than the torn tail is cut off".into());
         world.disk.journal.truncate(keep);
         world.disk.owed_cut = true;
+        Ok(())
+    }
+
+    fn seal(&mut self, seal: &Seal, _: jiff::Timestamp) -> io::Result<()> {
+        let mut world = self.0.lock();
+        // What is written down elsewhere is what the disk has: no record more, and none less.
+        let lines = world.disk.journal.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let late = world.has(Mutation::LateSync);
+        world.must(late || seal.records == lines, 15, || format!("sealed {} records of {lines}", seal.records));
         Ok(())
     }
 }

@@ -348,7 +348,11 @@ fn begin(shared: &Shared, given: &Arc<Settings>) -> Option<()> {
         store: Box::new(DiskPort(shared.clone())),
         tap: None,
     };
-    let event = Event::RunStarted { settings: Digest::of_json(&**given).ok()? };
+    let event = Event::RunStarted {
+        settings: Digest::of_json(&**given).ok()?,
+        frozen: std::collections::BTreeMap::new(),
+        site: None,
+    };
     let now = shared.lock().wall();
     run.commit(&[event], now).ok()
 }

@@ -3,25 +3,35 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+use super::access::Access;
+use super::site::Site;
 use super::{StateDir, io_error};
 use crate::core::event::Event;
 use crate::core::ids::{Digest, RunId};
 use crate::core::record::Head;
 use crate::core::rollout::Rollout;
+use crate::core::site::Seal;
 use crate::ports::Store;
 use crate::ports::state::{Frozen, Loaded, StateError};
+
+/// What is frozen when a run starts.
+const FROZEN: [&str; 3] = ["plan.toml", "playbooks.json", "settings.json"];
 
 /// A run's folder, held by this process alone.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     journal: File,
+    site: Site,
+    /// Something was appended that is not sealed yet.
+    unsealed: bool,
     /// Held for as long as this lives; the kernel lets go of it when the process ends, however it ends.
     _lock: File,
 }
@@ -36,16 +46,18 @@ impl StateDir {
         let path = self.path_of(run);
         // Made aside and moved into place whole: a run exists with everything in it, or not at all.
         let draft = path.with_file_name(format!(".new-{run}"));
-        let dir = |path: &Path| {
-            let made = fs::DirBuilder::new().mode(0o700).create(path);
-            made.map_err(io_error(path, "cannot be made"))
-        };
+        let access = self.site.access;
+        let dir = |path: &Path| access.make_dir(path).map_err(io_error(path, "cannot be made"));
+        let write_file = |path: &Path, bytes: &[u8]| write_file(access, path, bytes);
         dir(&draft)?;
         for inner in ["blobs", "inbox"] {
             dir(&draft.join(inner))?;
         }
         write_file(&draft.join("plan.toml"), plan.as_bytes())?;
-        write_json(&draft.join("settings.json"), &*frozen.settings)?;
+        let path_of_settings = draft.join("settings.json");
+        let text = serde_json::to_vec_pretty(&*frozen.settings)
+            .map_err(|source| StateError::Frozen { path: path_of_settings.clone(), source })?;
+        write_file(&path_of_settings, &text)?;
         write_file(&draft.join("playbooks.json"), frozen.playbooks.as_bytes())?;
         write_file(&draft.join("journal.jsonl"), b"")?;
         write_file(&draft.join("lock"), b"")?;
@@ -86,7 +98,7 @@ impl StateDir {
         let journal_path = path.join("journal.jsonl");
         let journal =
             OpenOptions::new().append(true).open(&journal_path).map_err(io_error(&journal_path, "cannot be opened"))?;
-        Ok(RunFolder { path, journal, _lock: lock })
+        Ok(RunFolder { path, journal, site: self.site.clone(), unsealed: false, _lock: lock })
     }
 
     /// What was frozen when the run started.
@@ -99,6 +111,29 @@ impl StateDir {
             settings: Arc::new(read_json(&path.join("settings.json"))?),
             playbooks: read_text(&path.join("playbooks.json"))?.into(),
         })
+    }
+
+    pub(super) fn read_frozen_files(&self, run: &RunId) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
+        let folder = self.path_of(run);
+        let read = |name: &str| {
+            let path = folder.join(name);
+            fs::read(&path).map(|bytes| (name.to_owned(), bytes)).map_err(io_error(&path, "cannot be read"))
+        };
+        FROZEN.iter().map(|name| read(name)).collect()
+    }
+
+    /// Whether the frozen files are what they were when the run began.
+    fn is_frozen(&self, run: &RunId, frozen: &BTreeMap<String, Digest>) -> Result<(), StateError> {
+        if frozen.is_empty() {
+            return Ok(());
+        }
+        let files = self.read_frozen_files(run)?;
+        let altered =
+            frozen.iter().find(|(name, digest)| files.get(*name).map(|bytes| Digest::of(bytes)) != Some(**digest));
+        match altered {
+            Some((name, _)) => Err(StateError::Altered { path: self.path_of(run).join(name) }),
+            None => Ok(()),
+        }
     }
 
     /// The run as its journal tells it, up to the last whole line.
@@ -126,8 +161,12 @@ impl StateDir {
                 break;
             };
             let record = head.read(text).map_err(|source| StateError::Chain { path: path.clone(), source })?;
-            if let Event::GateOpened { stage, .. } = &record.event {
-                opened.insert(*stage, record.prev);
+            match &record.event {
+                Event::GateOpened { stage, .. } => {
+                    opened.insert(*stage, record.prev);
+                }
+                Event::RunStarted { frozen, .. } => self.is_frozen(run, frozen)?,
+                _ => {}
             }
             rollout
                 .apply(&record.event, record.at)
@@ -157,6 +196,7 @@ impl Store for RunFolder {
             text.push_str(line);
             text.push('\n');
         }
+        self.unsealed = true;
         self.journal.write_all(text.as_bytes())?;
         self.journal.sync_data()
     }
@@ -168,7 +208,13 @@ impl Store for RunFolder {
             return Ok(digest);
         }
         let draft = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(self.site.access.file_mode())
+            .open(&draft)?;
+        self.site.access.share(&file)?;
         file.write_all(bytes)?;
         file.sync_data()?;
         fs::rename(&draft, &path)?;
@@ -180,17 +226,20 @@ impl Store for RunFolder {
         self.journal.set_len(length.saturating_sub(bytes))?;
         self.journal.sync_data()
     }
+
+    fn seal(&mut self, seal: &Seal, at: Timestamp) -> io::Result<()> {
+        if self.unsealed {
+            self.site.append(seal, at)?;
+            self.unsealed = false;
+        }
+        Ok(())
+    }
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
-    let text =
-        serde_json::to_vec_pretty(value).map_err(|source| StateError::Frozen { path: path.to_owned(), source })?;
-    write_file(path, &text)
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+fn write_file(access: Access, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(access.file_mode()).open(path)?;
+        access.share(&file)?;
         file.write_all(bytes)?;
         file.sync_all()
     };

@@ -1,16 +1,20 @@
 //! The state folder: one folder a run, with its journal, what was frozen at its start, blobs, and letters.
 
+mod access;
 mod folder;
 mod inbox;
+mod site;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::access::Access;
 pub use self::folder::RunFolder;
 pub use self::inbox::{FolderInbox, NoInbox};
+use self::site::{SYSLOG, Site};
 use async_trait::async_trait;
 
 use crate::core::ids::{Digest, RunId};
@@ -29,32 +33,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
+    site: Site,
 }
 
 impl StateDir {
-    /// Opens the state folder, and makes it where it is not there yet.
+    /// Opens the state folder, and makes it where it is not there yet: its user's alone, or that of this group.
     ///
     /// # Errors
     /// When it cannot be made, belongs to somebody else, or others may look into it.
-    pub fn open(root: &Path) -> Result<Self, StateError> {
-        let runs = root.join("runs");
-        close_if_empty(root);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&runs)
-            .map_err(io_error(&runs, "cannot be made; name another with --state-dir"))?;
-        for path in [root, &runs] {
-            let meta = fs::metadata(path).map_err(io_error(path, "cannot be looked at"))?;
-            let unsafe_because = |why| Err(StateError::Unsafe { path: path.to_owned(), why });
-            if meta.uid() != rustix::process::geteuid().as_raw() {
-                return unsafe_because("belongs to another user");
-            }
-            if meta.mode() & 0o077 != 0 {
-                return unsafe_because("others may read or write it");
-            }
-        }
-        Ok(Self { root: root.to_owned() })
+    pub fn open(root: &Path, group: Option<u32>) -> Result<Self, StateError> {
+        let access = group.map_or(Access::Own, Access::Group);
+        access.prepare(root, &root.join("runs"))?;
+        let site = Site { root: root.to_owned(), syslog: SYSLOG.into(), access };
+        Ok(Self { root: root.to_owned(), site })
     }
 
     /// The folder of a run.
@@ -123,6 +114,28 @@ impl Runs for StateDir {
         Ok(bytes)
     }
 
+    fn frozen_files(&self, run: &RunId) -> Result<BTreeMap<String, Vec<u8>>, StateError> {
+        self.read_frozen_files(run)
+    }
+
+    fn journal(&self, run: &RunId) -> Result<Vec<u8>, StateError> {
+        let path = self.path_of(run).join("journal.jsonl");
+        fs::read(&path).map_err(io_error(&path, "cannot be read"))
+    }
+
+    fn blobs(&self, run: &RunId) -> Result<Vec<String>, StateError> {
+        let folder = self.path_of(run).join("blobs");
+        let entries = fs::read_dir(&folder).map_err(io_error(&folder, "cannot be listed"))?;
+        let mut names: Vec<String> =
+            entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn site(&self) -> Result<Option<Vec<u8>>, StateError> {
+        self.site.read().map_err(io_error(&self.site.path(), "cannot be read"))
+    }
+
     async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {
         inbox::send(&self.path_of(run), wish, PATIENCE).await
     }
@@ -131,17 +144,6 @@ impl Runs for StateDir {
 fn held(folder: RunFolder) -> Held {
     let inbox = Box::new(FolderInbox::watch(folder.path()));
     Held { store: Box::new(folder), inbox }
-}
-
-/// A folder that somebody made for us with an ordinary umask, and that nothing lies in yet, is closed to others; one
-/// that is in use is theirs to judge.
-fn close_if_empty(root: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let ours = fs::metadata(root).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
-    if ours && fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none()) {
-        // Where this fails, the folder is found wide below.
-        let _ = fs::set_permissions(root, fs::Permissions::from_mode(0o700));
-    }
 }
 
 fn one(word: &str, runs: &[&RunId]) -> Result<RunId, StateError> {
