@@ -83,11 +83,16 @@ impl Seal {
         Self { run: run.clone(), change: change.clone(), moment, records: head.next, head: head.digest }
     }
 
-    /// As it is sent to the system's log, and left on hosts. [`super::anchors`] reads it again.
+    /// As it is sent to the system's log.
     pub fn text(&self) -> String {
-        let Self { run, change, moment, records, head } = self;
-        format!("run={run} change={change} moment={} records={records} head={head}", moment.as_str())
+        anchor(&self.run, &self.change, self.moment.as_str(), Head { next: self.records, digest: self.head })
     }
+}
+
+/// How far a run's journal had come, as it is left outside: in the system's log, and on the hosts that the run changed.
+/// [`super::audit::anchors`] reads it again.
+pub fn anchor(run: &RunId, change: &ChangeId, moment: &str, head: Head) -> String {
+    format!("run={run} change={change} moment={moment} records={} head={}", head.next, head.digest)
 }
 
 /// One line of the chain.

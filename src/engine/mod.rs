@@ -5,7 +5,7 @@
 
 mod hear;
 mod notify;
-mod seal;
+mod run;
 mod show;
 mod signed;
 mod steps;
@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use self::notify::Post;
 pub use self::notify::deliver;
+pub use self::run::{Run, Tap};
 pub use self::signed::{NotSigned, checked, standing, unchecked};
 pub use self::steps::{Playbooks, StepContext};
 use crate::core::approval::{Decision, NotCounted};
@@ -27,11 +28,9 @@ use crate::core::event::{Event, Input};
 use crate::core::evidence::{Confirmation, GateAnswer};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::record::Head;
 use crate::core::report;
 use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
 use crate::core::settings::Person;
-use crate::core::site::Moment;
 use crate::core::view::{Display, Level, View};
 use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Store, Transport};
@@ -115,51 +114,6 @@ pub enum EngineError {
     /// The input does not fit the state.
     #[error(transparent)]
     Refused(#[from] Refusal),
-}
-
-/// A run with its journal.
-pub struct Run {
-    /// Its state.
-    pub rollout: Rollout,
-    /// Its journal's head.
-    pub head: Head,
-    /// Its folder.
-    pub store: Box<dyn Store>,
-    /// Gets each record once it is on the disk.
-    pub tap: Option<Tap>,
-}
-
-/// Gets records as they are written.
-pub type Tap = Box<dyn FnMut(&str) + Send>;
-
-impl Run {
-    /// Journals events (they are on the disk then) and applies them.
-    ///
-    /// # Errors
-    /// When the journal cannot be written, or an event does not fit.
-    pub fn commit(&mut self, events: &[Event], now: Timestamp) -> Result<(), EngineError> {
-        let lines = events.iter().map(|event| self.head.write(now, event)).collect::<Result<Vec<_>, _>>()?;
-        self.store.append(&lines).map_err(EngineError::Journal)?;
-        if let Some(moment) = Moment::of(events) {
-            self.seal(moment, now)?;
-        }
-        if let Some(tap) = &mut self.tap {
-            lines.iter().for_each(|line| tap(line));
-        }
-        for event in events {
-            self.rollout.apply(event, now)?;
-        }
-        Ok(())
-    }
-
-    /// Decides an input and commits what follows at once.
-    ///
-    /// # Errors
-    /// As `commit`; `Refused` when the input is not acceptable, and then nothing has happened.
-    pub fn take(&mut self, input: Input, now: Timestamp) -> Result<(), EngineError> {
-        let events = self.rollout.decide(input, now)?;
-        self.commit(&events, now)
-    }
 }
 
 /// What a task brings back.
@@ -283,7 +237,7 @@ impl Driver<'_> {
                 }
                 Effect::Step { host, step, job } => {
                     let inherited = self.inherited.remove(&host);
-                    let task = self.context.prepare(&self.run.rollout, host, step, job, inherited);
+                    let task = self.context.prepare(&self.run.rollout, host, step, job, inherited, self.run.head);
                     let handle = self.tasks.spawn(async move {
                         let (input, log) = task.run().await;
                         Outcome::Input(slot, Box::new(input), log)

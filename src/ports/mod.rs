@@ -146,6 +146,8 @@ pub struct Claim {
     pub force: bool,
     /// Take the claim away when the job has ended well.
     pub release: bool,
+    /// What is left on the host of how far the run's journal has come: a line that nobody here can take back.
+    pub witness: Option<String>,
 }
 
 /// How a job ended, as far as can be known.

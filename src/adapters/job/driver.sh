@@ -15,14 +15,14 @@ part() { sed -n "/^=$1\$/,/^=/s/^|//p" "$d/p"; }
 
 load() {
   op='' priv='' escalate='' mode='' state='' id='' nonce='' run='' owner='' change='' epoch=0 force='' release=''
-  ask='' rule='' arm='' delay='' of='' log=0 rec=0
+  ask='' witness='' rule='' arm='' delay='' of='' log=0 rec=0
   part arg >"$1/arg" || fail nospace "$1"
   while IFS= read -r l; do
     v=${l#*=}
     case $l in
     op=*) op=$v ;; priv=*) priv=$v ;; escalate=*) escalate=$v ;; mode=*) mode=$v ;; state=*) state=$v ;;
     id=*) id=$v ;; nonce=*) nonce=$v ;; run=*) run=$v ;; owner=*) owner=$v ;; change=*) change=$v ;;
-    epoch=*) epoch=$v ;; force=*) force=$v ;; release=*) release=$v ;; ask=*) ask=$v ;; rule=*) rule=$v ;;
+    epoch=*) epoch=$v ;; force=*) force=$v ;; release=*) release=$v ;; ask=*) ask=$v ;; witness=*) witness=$v ;; rule=*) rule=$v ;;
     arm=*) arm=$v ;; delay=*) delay=$v ;; of=*) of=$v ;; log=*) log=$v ;; rec=*) rec=$v ;;
     esac
   done <"$1/arg"
@@ -226,6 +226,13 @@ prepare() { # for a job that has not begun; sets j to nothing where what the hos
   disarm) disarm || return 0 ;;
   spent) [ "$release" != 1 ] || stand_down ;;
   esac
+  bear_witness
+}
+
+bear_witness() { # of how far the run's journal has come; the job goes on without it
+  [ -n "$witness" ] && safe "$state/witness" || return 0
+  printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$witness" >>"$state/witness/$run" && flush "$state/witness/$run"
+  return 0
 }
 
 stow() { # the job into its folder

@@ -171,6 +171,12 @@ impl Request<'_> {
             }
         }
         let claim = &job.claim;
+        if let Some(witness) = &claim.witness {
+            if !plain(witness) {
+                return Err(BadScript::Field("the witness"));
+            }
+            let _ = writeln!(text, "witness={witness}");
+        }
         let _ = writeln!(text, "op={op}\nid={}\nnonce={}\nrun={}", job.id, job.nonce, claim.run);
         let _ = writeln!(text, "owner={}\nchange={}\nepoch={}", claim.owner, claim.change, claim.epoch);
         let _ = writeln!(text, "force={}\nrelease={}", u8::from(claim.force), u8::from(claim.release));

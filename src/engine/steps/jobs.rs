@@ -10,6 +10,7 @@ use crate::core::findings::{Fate, StepReport, StepResult};
 use crate::core::host::STASH_TRIES;
 use crate::core::ids::JobId;
 use crate::core::problem::{ErrorKind, Problem};
+use crate::core::site::anchor;
 use crate::playbook::Playbook;
 use crate::ports::{Arm, Claim, DeadMan, Job, JobEnd, Script};
 
@@ -76,6 +77,9 @@ impl Task {
                 force: self.context.force,
                 // Only once it is known that the host is exactly back: a rollback that ends well may leave differences.
                 release: self.step == Step::Forget,
+                witness: matches!(self.step, Step::Apply | Step::Rollback | Step::Forget).then(|| {
+                    anchor(&self.context.settings.run, &self.context.settings.change, self.step.as_str(), self.head)
+                }),
             },
             patience: self.patience(playbook),
             ask_only: self.asked,

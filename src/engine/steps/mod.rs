@@ -19,6 +19,7 @@ use crate::core::ids::{Digest, HostIx, JobId, PlaybookName, StageIx};
 use crate::core::packages::{Package, PackageOp};
 use crate::core::pins::Pins;
 use crate::core::problem::Problem;
+use crate::core::record::Head;
 use crate::core::rollout::Rollout;
 use crate::core::settings::{Host, Settings, Stage};
 use crate::core::view::{Display, View};
@@ -66,6 +67,8 @@ pub(super) struct Task {
     proof: bool,
     /// An earlier process may have begun the job.
     inherited: bool,
+    /// How far the journal has come.
+    head: Head,
     /// The job is asked about, and not begun.
     asked: bool,
     /// Which try of the step this is, from 1.
@@ -100,6 +103,7 @@ impl StepContext {
         step: Step,
         job: Option<JobId>,
         inherited: bool,
+        head: Head,
     ) -> Task {
         let run = rollout.host(host);
         let found = run.resolution.as_deref();
@@ -114,6 +118,7 @@ impl StepContext {
             pins: rollout.is_pinned(host).then(|| Arc::clone(rollout.pins())),
             proof: rollout.is_proof(host),
             inherited,
+            head,
             asked: run.asked,
             attempt: run.tries(step),
             epoch: rollout.epoch(),

@@ -169,6 +169,7 @@ pub(super) fn job(id: &str, text: &str) -> Job {
             epoch: 1,
             force: false,
             release: false,
+            witness: None,
         },
         patience: None,
         ask_only: false,
