@@ -43,6 +43,15 @@ Examples:
   patchctl -i inventory.toml new plan.toml
   patchctl -i inventory.toml new plan.toml --uat uat --prod prod --packages openssl,libssl3";
 
+pub(super) const AUDIT_VERIFY: &str = "\
+Each journal is held against its own chain, the files that were frozen, its blobs, the signatures in it, the site's chain \
+of all runs, and, with --anchors, what was left outside. Ends with 0 where all is as it was written, with 5 where it is not.
+
+Examples:
+  patchctl audit verify
+  journalctl -t patchctl | patchctl audit verify --anchors -
+  ssh web-01 sudo cat '/var/lib/patchctl/witness/*' | patchctl audit verify last --anchors -";
+
 pub(super) const RUN: &str = "\
 Without a terminal a gate that --approve does not name pauses the run (exit code 3); `approve`, `reject` and `resume` \
 go on from any other terminal.

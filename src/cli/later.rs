@@ -20,8 +20,6 @@ pub struct Rest {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Later {
     #[command(hide = true, disable_help_flag = true)]
-    Audit(Rest),
-    #[command(hide = true, disable_help_flag = true)]
     Updates(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Drill(Rest),
@@ -34,7 +32,6 @@ pub enum Later {
 impl Later {
     fn name(&self) -> &'static str {
         match self {
-            Self::Audit(_) => "audit",
             Self::Updates(_) => "updates",
             Self::Drill(_) => "drill",
             Self::Drift(_) => "drift",

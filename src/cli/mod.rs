@@ -4,6 +4,7 @@
 //! help and refused by name, so that no script relies on a flag that does nothing.
 
 mod args;
+mod audit;
 mod control;
 mod generate;
 mod help;
@@ -22,6 +23,7 @@ pub use self::args::{
     ColorWhen, Contact, DecideArgs, DemoArgs, Drive, Global, InventoryCommand, InventoryListArgs, InventoryPingArgs,
     NewArgs, OnGate, Output, PlanArgs, PlaybookCommand, ResumeArgs, RollbackArgs, RunArgs, SchemaKind, StatusArgs,
 };
+pub use self::audit::{AuditCommand, AuditVerifyArgs};
 pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;
@@ -104,6 +106,9 @@ pub enum Command {
         #[arg(value_name = "RUN", value_parser = values::run_reference)]
         run: String,
     },
+    /// Prove that the records of runs are whole and unaltered
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at the inventory, and at who answers
     #[command(subcommand)]
     Inventory(InventoryCommand),

@@ -1,6 +1,7 @@
 //! The commands, one thin file each: from parsed arguments to an exit code. What they need of the world comes through
 //! [`Wiring`], so that none of them names an adapter.
 
+mod audit;
 mod cancel;
 mod decide;
 mod demo;
@@ -341,6 +342,7 @@ pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
         Command::Recover(args) => recover::recover(context, args).await,
         Command::Release(args) => release::release(context, args).await,
         Command::Report { run } => report::report(context, &run),
+        Command::Audit(command) => audit::command(context, &command),
         Command::Inventory(command) => inventory::inventory(context, command).await,
         Command::Playbook(command) => playbook::playbook(context, &command),
         Command::Demo(args) => demo::demo(context, args).await,

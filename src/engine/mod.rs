@@ -3,6 +3,7 @@
 //! The order never changes: something reaches the run, it is decided on, the events are in the journal and on the
 //! disk, they are applied, shown, and only then are new effects carried out.
 
+pub mod audit;
 mod hear;
 mod notify;
 mod run;
@@ -29,11 +30,11 @@ use crate::core::evidence::{Confirmation, GateAnswer};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::report;
-use crate::core::rollout::{Effect, Misfit, Refusal, Rollout, Slot};
+use crate::core::rollout::{Effect, Misfit, Refusal, Slot};
 use crate::core::settings::Person;
 use crate::core::view::{Display, Level, View};
 use crate::ports::signatures::Signatures;
-use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Store, Transport};
+use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Transport};
 
 /// How often a host or repository that does not answer is tried before anything is begun.
 const RESOLVE_TRIES: u32 = 3;

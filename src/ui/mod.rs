@@ -1,6 +1,7 @@
 //! What a person sees: tables, the gate's evidence, progress. Text that came from outside is escaped here, and nowhere
 //! is anything decided.
 
+pub mod audit;
 pub mod control;
 pub mod evidence;
 pub mod input_error;

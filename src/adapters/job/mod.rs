@@ -44,3 +44,5 @@ const RUN: &str = include_str!("run.sh");
 mod dead_man_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witness_tests;

@@ -1,0 +1,116 @@
+//! What an audit found.
+
+use super::grid::{Cell, Grid};
+use super::style::{Look, Tone};
+use super::text;
+use crate::core::audit::{Audit, Finding, RunAudit};
+
+/// What an audit found, for people.
+pub fn audit(look: &Look, audit: &Audit) -> String {
+    let mut out = String::new();
+    if !audit.runs.is_empty() {
+        out.push_str(&runs(look, audit));
+        out.push('\n');
+    }
+    out.push_str(&site(audit));
+    out.push_str(&outside(audit));
+    let findings: Vec<&Finding> = audit.findings().collect();
+    if findings.is_empty() {
+        let what = text::count(audit.runs.len(), "run");
+        out.push_str(&format!("{} {what}: every record is as it was written\n", look.good()));
+        return out;
+    }
+    out.push_str(&format!("\n{} {} found\n", look.bad(), text::count(findings.len(), "problem")));
+    for finding in findings {
+        out.push_str(&line(look, finding));
+    }
+    out
+}
+
+fn runs(look: &Look, audit: &Audit) -> String {
+    let mut grid = Grid::new(look, &["run", "change", "records", "sealed", "anchored", "signed", "blobs", "found"]);
+    let number = |number: Option<u64>| number.map_or_else(|| look.dash().to_owned(), |number| number.to_string());
+    for run in &audit.runs {
+        let anchored = run.anchored.as_ref().and_then(|reach| reach.records);
+        let (tone, found) = match run.findings.len() {
+            0 => (Tone::Good, note(run)),
+            several => (Tone::Bad, text::count(several, "problem")),
+        };
+        grid.row(vec![
+            Cell::plain(run.run_id.as_str()),
+            Cell::plain(run.change_id.as_ref().map_or(look.dash(), |change| change.as_str())),
+            Cell::plain(run.records.to_string()),
+            Cell::plain(number(run.sealed.records)),
+            Cell::plain(number(anchored)),
+            Cell::plain(run.signed.to_string()),
+            Cell::plain(run.blobs.to_string()),
+            Cell::new(tone, found),
+        ]);
+    }
+    grid.draw()
+}
+
+/// What is to be known of a run with which nothing is wrong.
+fn note(run: &RunAudit) -> String {
+    let sealed = run.sealed.records.unwrap_or(0);
+    if run.driven {
+        return "whole; being driven".into();
+    }
+    if run.older {
+        return "whole; older than the site's chain".into();
+    }
+    if run.torn > 0 {
+        return format!("whole up to an incomplete last record ({} bytes)", run.torn);
+    }
+    if sealed < run.records {
+        return match sealed {
+            0 => "whole; never sealed".into(),
+            sealed => format!("whole; unsealed after its record {}", sealed - 1),
+        };
+    }
+    "whole".into()
+}
+
+fn site(audit: &Audit) -> String {
+    let site = &audit.site;
+    if !site.exists {
+        return "The site's chain: there is none (no run of this version was started here), so a missing run is not found\n"
+            .into();
+    }
+    let torn =
+        if site.torn > 0 { format!(", and {} bytes of one that is not whole", site.torn) } else { String::new() };
+    format!("The site's chain: {}{torn}\n", text::count(usize::try_from(site.lines).unwrap_or(usize::MAX), "line"))
+}
+
+/// What is anchored outside.
+fn outside(audit: &Audit) -> String {
+    let Some(lines) = audit.anchors else {
+        return "Outside: nothing was compared; --anchors FILE takes lines of the system's log and witnesses of hosts\n"
+            .into();
+    };
+    let mut out = format!("Outside: {} compared\n", text::count(usize::try_from(lines).unwrap_or(usize::MAX), "line"));
+    for run in &audit.runs {
+        let reach = run.anchored.as_ref().and_then(|reach| reach.records);
+        let said = match reach {
+            Some(0) | None => "nothing outside vouches for it".to_owned(),
+            Some(records) if records >= run.records => format!("records 0 to {} are anchored: all", records - 1),
+            Some(records) => {
+                let last = run.records.saturating_sub(1);
+                format!("records 0 to {} are anchored; {records} to {last} are not", records - 1)
+            }
+        };
+        out.push_str(&format!("  {}: {said}\n", run.run_id));
+    }
+    out
+}
+
+fn line(look: &Look, finding: &Finding) -> String {
+    let place = match (&finding.run, finding.record) {
+        (Some(run), Some(record)) => format!("run {run}, record {record}"),
+        (Some(run), None) => format!("run {run}"),
+        (None, Some(line)) => format!("chain.jsonl, line {line}"),
+        (None, None) => "chain.jsonl".to_owned(),
+    };
+    let kind = look.paint(Tone::Bad, finding.kind.as_str());
+    format!("  {place}: {kind}: {}\n", text::safe(&finding.message))
+}
