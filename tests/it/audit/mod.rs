@@ -1,0 +1,4 @@
+//! What an auditor does with the records of runs: the built binary, on the demo's fleet.
+
+mod bench;
+mod verify;
