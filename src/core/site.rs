@@ -193,7 +193,7 @@ mod tests {
         let mut text = Vec::new();
         for n in 0..count {
             let (run, change) = (RunId::new(format!("01JD000000000000000000000{n}")), ChangeId::new("CHG1"));
-            let head = Head { next: n, digest: Digest::of(&[b'a']) };
+            let head = Head { next: n, digest: Digest::of(b"a") };
             let seal = Seal::new(&run.unwrap(), &change.unwrap(), Moment::Paused, head);
             let line = Line::write(end(&text), Timestamp::UNIX_EPOCH, seal).unwrap();
             text.extend_from_slice(line.as_bytes());
