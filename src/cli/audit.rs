@@ -12,6 +12,9 @@ pub enum AuditCommand {
     /// Prove that records are whole and unaltered
     #[command(after_help = super::help::AUDIT_VERIFY)]
     Verify(AuditVerifyArgs),
+    /// A later version's.
+    #[command(hide = true, disable_help_flag = true)]
+    Export(super::later::Rest),
 }
 
 /// `audit verify`

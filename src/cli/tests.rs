@@ -94,6 +94,7 @@ fn every_command_by_its_name() {
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     for (line, what) in [
+        ("audit export --since 2026-01-01 -o d", "`patchctl audit export`"),
         ("updates --security", "`patchctl updates`"),
         ("drill plan.toml", "`patchctl drill`"),
         ("drift", "`patchctl drift`"),

@@ -19,6 +19,7 @@ pub(super) fn command(context: &Context<'_>, command: &AuditCommand) -> Ended {
     context.refuse_limit("an audit is about whole runs")?;
     match command {
         AuditCommand::Verify(args) => verify(context, args),
+        AuditCommand::Export(_) => Err(CommandError::invalid("this is not built yet", "`audit verify` is")),
     }
 }
 
