@@ -1,6 +1,7 @@
 //! The pure heart: what a run is, and what follows from what happened. No I/O, no clock, no randomness.
 
 pub mod approval;
+mod arrival;
 pub mod audit;
 pub mod document;
 pub mod duration;
