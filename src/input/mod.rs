@@ -25,6 +25,7 @@ mod stage;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod window;
 
 pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
 pub use config::Config;

@@ -10,7 +10,9 @@ use super::patch::read_globs;
 use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
+use super::window::{self, STAGE_WINDOW};
 use crate::core::approval::{Approval, Who};
+use crate::core::calendar::Window;
 use crate::core::ids::{StageIx, StageName};
 use crate::core::settings::{Amount, DeadMan, OnExceeded, Restart, Scope, Stage};
 
@@ -67,10 +69,10 @@ pub(crate) static STAGE: TableDef = TableDef {
             "How long a host waits to be confirmed over a new connection before it undoes the patch by itself.",
         ),
         Key::new("approval", Kind::Either(&[Kind::False, Kind::Table(&APPROVAL)]), "The gate; `false`: none."),
+        Key::new("window", Kind::List(&Kind::Table(&STAGE_WINDOW)), "When its hosts may begin; default: at any time."),
         Key::later("soak", &[Off::Text("0s")], "How long a wave is watched before its gate."),
         Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
         Key::later("check", &[], "Checks of health before and after."),
-        Key::later("window", &[], "When the stage may run."),
         Key::later("hooks", &[], "Commands around stages and hosts."),
         Key::later("snapshot", &[], "Snapshots beside the package rollback."),
         Key::later("spread", &[], "Hosts that must not be patched at once."),
@@ -161,12 +163,18 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         dead_man: read_dead_man(&table),
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
+        windows: read_windows(&table),
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());
     table.finish(&ALL);
     let pattern = hosts?.span;
     let approval = approval.unwrap_or_else(|| pattern.clone());
     Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, approval } })
+}
+
+fn read_windows(stage: &Table<'_>) -> Vec<Vec<Window>> {
+    let windows = window::read_all(stage.tables("window", &STAGE_WINDOW), |table| table.finish(&ALL));
+    if windows.is_empty() { Vec::new() } else { vec![windows] }
 }
 
 fn read_dead_man(stage: &Table<'_>) -> DeadMan {
@@ -215,10 +223,18 @@ fn read_approval(stage: &Table<'_>) -> Option<Approval> {
 
 /// Who may decide; none: everybody.
 pub(super) fn read_by(table: &Table<'_>) -> Option<Vec<Who>> {
-    let list = table.texts("by")?;
-    if list.value.is_empty() {
-        table.sink.error_hint(&list.span, "`by` is empty: nobody could decide", "leave it out for everybody");
+    let people = read_people(table, "by")?;
+    if let Some((value, _)) =
+        table.raw("by").filter(|(value, _)| value.get_ref().as_array().is_some_and(|l| l.is_empty()))
+    {
+        table.sink.error_hint(&value.span(), "`by` is empty: nobody could decide", "leave it out for everybody");
     }
+    Some(people)
+}
+
+/// A list of people and groups.
+pub(super) fn read_people(table: &Table<'_>, name: &'static str) -> Option<Vec<Who>> {
+    let list = table.texts(name)?;
     let who = |at: &At<String>| Who::parse(&at.value).map_err(|why| table.sink.error(&at.span, why)).ok();
     Some(list.value.iter().filter_map(who).collect())
 }
