@@ -16,6 +16,7 @@ pub mod pins;
 pub mod problem;
 pub mod record;
 pub mod report;
+pub mod risk;
 pub mod rollout;
 pub mod settings;
 pub mod signers;

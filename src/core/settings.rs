@@ -14,6 +14,7 @@ use super::approval::Approval;
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
+use super::risk::Severity;
 
 /// The version of the frozen settings' format.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -106,6 +107,9 @@ pub struct Patch {
     pub pin: Pin,
     /// What happens with what no earlier stage proved.
     pub unproven: Unproven,
+    /// How bad the worst weakness is that the patch closes, where the plan says so; nobody's word counts as critical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// The playbook's own variables (`[patch.vars]`): lower-case names; a step sees them as `VAR_NAME`.
     pub vars: BTreeMap<String, String>,
 }

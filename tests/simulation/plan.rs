@@ -175,6 +175,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
             allow_removals: rng.chance(500),
             pin: if rng.chance(800) { Pin::Exact } else { Pin::Off },
             unproven: rng.pick(&[Unproven::Skip, Unproven::Skip, Unproven::Refuse, Unproven::Ask]),
+            severity: None,
             vars: BTreeMap::new(),
         },
         stages: list,

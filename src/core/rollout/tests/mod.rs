@@ -3,6 +3,7 @@
 
 mod gates;
 mod mail;
+mod risk;
 mod way;
 mod world;
 

@@ -89,6 +89,7 @@ pub(in crate::core) fn settings() -> Settings {
             allow_removals: false,
             pin: Pin::Exact,
             unproven: Unproven::Skip,
+            severity: None,
             vars: BTreeMap::new(),
         },
         stages: vec![stage("uat", 0..2, &[]), stage("prod", 2..6, &[0])],
