@@ -10,9 +10,7 @@ use super::patch::read_globs;
 use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
-use super::window::{self, STAGE_WINDOW};
 use crate::core::approval::{Approval, Who};
-use crate::core::calendar::Window;
 use crate::core::ids::{StageIx, StageName};
 use crate::core::settings::{Amount, DeadMan, OnExceeded, Restart, Scope, Stage};
 
@@ -69,10 +67,10 @@ pub(crate) static STAGE: TableDef = TableDef {
             "How long a host waits to be confirmed over a new connection before it undoes the patch by itself.",
         ),
         Key::new("approval", Kind::Either(&[Kind::False, Kind::Table(&APPROVAL)]), "The gate; `false`: none."),
-        Key::new("window", Kind::List(&Kind::Table(&STAGE_WINDOW)), "When its hosts may begin; default: at any time."),
         Key::later("soak", &[Off::Text("0s")], "How long a wave is watched before its gate."),
         Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
         Key::later("check", &[], "Checks of health before and after."),
+        Key::later("window", &[], "When the stage may run."),
         Key::later("hooks", &[], "Commands around stages and hosts."),
         Key::later("snapshot", &[], "Snapshots beside the package rollback."),
         Key::later("spread", &[], "Hosts that must not be patched at once."),
@@ -163,18 +161,13 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         dead_man: read_dead_man(&table),
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
-        windows: read_windows(&table),
+        windows: Vec::new(),
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());
     table.finish(&ALL);
     let pattern = hosts?.span;
     let approval = approval.unwrap_or_else(|| pattern.clone());
     Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, approval } })
-}
-
-fn read_windows(stage: &Table<'_>) -> Vec<Vec<Window>> {
-    let windows = window::read_all(stage.tables("window", &STAGE_WINDOW), |table| table.finish(&ALL));
-    if windows.is_empty() { Vec::new() } else { vec![windows] }
 }
 
 fn read_dead_man(stage: &Table<'_>) -> DeadMan {

@@ -1,4 +1,7 @@
 //! When hosts may begin: `[[stage.window]]` of a plan, `[[window]]` and `[[freeze]]` of a policy.
+//!
+//! No reader calls these yet, and a plan's `window` is still refused: nothing obeys windows and freezes so far, and one that
+//! is read and not obeyed would be worse than none.
 
 use std::time::Duration;
 
@@ -41,7 +44,6 @@ pub(crate) static STAGE_WINDOW: TableDef = TableDef {
 };
 
 /// The keys of a freeze.
-#[cfg_attr(not(test), expect(dead_code, reason = "what reads a policy's file calls it"))]
 pub(crate) static FREEZE: TableDef = TableDef {
     title: "[[freeze]]",
     doc: "A time in which no host begins.",
@@ -54,16 +56,6 @@ pub(crate) static FREEZE: TableDef = TableDef {
         Key::new("override_by", Kind::List(&Kind::Text), "Who may go ahead all the same; default: nobody."),
     ],
 };
-
-/// The stage's windows, of which one is enough; each table is finished by `finish`.
-pub(super) fn read_all<'a>(tables: Vec<Table<'a>>, finish: impl Fn(Table<'a>)) -> Vec<Window> {
-    let read = |table: Table<'a>| {
-        let window = window(&table);
-        finish(table);
-        window
-    };
-    tables.into_iter().filter_map(read).collect()
-}
 
 /// Reads the keys of a window; the caller reads what else the table has, and finishes it.
 pub(crate) fn window(table: &Table<'_>) -> Option<Window> {
@@ -197,7 +189,6 @@ fn read_time(text: &str) -> Result<Time, String> {
 }
 
 /// Reads a freeze, and finishes its table with what else the file knows.
-#[cfg_attr(not(test), expect(dead_code, reason = "what reads a policy's file calls it"))]
 pub(crate) fn freeze(table: Table<'_>, elsewhere: &[&'static TableDef]) -> Option<Freeze> {
     let name = table.checked("name", check_name);
     let (from, to) = (read_moment(&table, "from"), read_moment(&table, "to"));
@@ -270,6 +261,49 @@ mod tests {
     use super::super::source::{Sink, Source};
     use super::super::table::parse;
     use super::*;
+
+    fn read_window(text: &str) -> String {
+        let sink = Sink::new(Source::new("plan.toml", text));
+        let document = parse(&sink, text).unwrap();
+        let table = Table::new(&sink, &STAGE_WINDOW, document.get_ref(), 0..0);
+        let read = window(&table);
+        table.finish(&[]);
+        match sink.finish(Some(read)) {
+            Ok(window) => window.unwrap().to_string(),
+            Err(errors) => errors.to_string(),
+        }
+    }
+
+    #[test]
+    fn windows_good_and_bad() {
+        let base = "start = \"22:00\"\nlength = \"6h\"\n";
+        for (more, said) in [
+            (
+                "days = [\"Sat\", \"sunday\"]\nweeks = [2, -1]\nzone = \"Europe/Berlin\"\ncutoff = \"1h\"",
+                "2nd and last Sat, Sun of the month 22:00 for 6h (Europe/Berlin), no new host in the last 1h",
+            ),
+            ("after_patch_tuesday = \"4d\"", "4 days after patch Tuesday 22:00 for 6h (UTC)"),
+            ("days = []", "plan.toml:3:8: `days` is empty: it would never start; leave it out for every day"),
+            ("days = [\"Satt\"]", "plan.toml:3:9: `days` cannot have \"Satt\"; did you mean `Sat`?"),
+            ("weeks = [0]", "plan.toml:3:10: each of `weeks` must be 1 to 5, or -1 for the last, not 0"),
+            ("zone = \"Europe/Berlim\"", "plan.toml:3:8: `zone` is no time zone that is known: \"Europe/Berlim\""),
+            ("cutoff = \"6h\"", "plan.toml:3:10: `cutoff` is as long as the window: no host could ever start"),
+            (
+                "days = [\"Sun\"]\nafter_patch_tuesday = \"4d\"",
+                "plan.toml:4:23: 4 days after patch Tuesday is a Sat, which `days` does not name; leave `days` out, or \
+                 name that day",
+            ),
+        ] {
+            assert_eq!(read_window(&format!("{base}{more}\n")).trim_end(), said);
+        }
+        let bad = ["weeks = [2]\nafter_patch_tuesday = \"4d\"", "after_patch_tuesday = \"36h\"", "cutof = \"1h\""];
+        for more in bad {
+            assert!(read_window(&format!("{base}{more}\n")).starts_with("plan.toml:"), "{more}");
+        }
+        for (from, to) in [("22:00", "24:00"), ("22:00", "10pm"), ("6h", "15d"), ("6h", "6")] {
+            assert!(read_window(&base.replace(from, to)).starts_with("plan.toml:"), "{to}");
+        }
+    }
 
     fn read(text: &str) -> Result<Option<Freeze>, String> {
         let sink = Sink::new(Source::new("policy.toml", text));
