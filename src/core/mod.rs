@@ -14,6 +14,7 @@ pub mod ids;
 pub mod notify;
 pub mod packages;
 pub mod pins;
+pub mod policy;
 pub mod problem;
 pub mod record;
 pub mod report;

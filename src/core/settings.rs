@@ -15,6 +15,7 @@ use super::calendar::{Calendar, Freeze, Window};
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
+use super::policy::Policy;
 use super::risk::Severity;
 
 /// The version of the frozen settings' format.
@@ -51,6 +52,9 @@ pub struct Settings {
     /// Whose signatures count: the text of an allowed_signers file; none: nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signers: Option<String>,
+    /// What policies say about the run.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
     /// Who is told of what happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
