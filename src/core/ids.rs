@@ -105,6 +105,14 @@ checked_name!(
     }
 );
 
+impl RunId {
+    /// When it was made, which is when its run began.
+    pub fn made_at(&self) -> Option<jiff::Timestamp> {
+        let made = self.as_str().parse::<ulid::Ulid>().ok()?.timestamp_ms();
+        jiff::Timestamp::from_millisecond(i64::try_from(made).ok()?).ok()
+    }
+}
+
 checked_name!(
     /// The change that a run belongs to, as the ticket system names it.
     ChangeId,
