@@ -241,6 +241,12 @@ impl Look<'_> {
                 Ok(_) => {}
             }
         }
+        if decision.how == How::Policy && decision.verdict == Verdict::Approved {
+            if gate.auto.as_deref() != Some(decision) {
+                self.found(seq, FindingKind::Decision, "no rule of the policy approves it");
+            }
+            return;
+        }
         // What the gate's own time decides is nobody's.
         if decision.verdict != Verdict::Expired
             && let Some(objection) = rollout.objection(gate, decision, record.at)

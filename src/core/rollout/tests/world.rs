@@ -15,6 +15,7 @@ use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, StageIx};
 use crate::core::notify::{Delivery, Message};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
+use crate::core::policy::Policy;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::{Head, Record};
 use crate::core::report::{self, Driven};
@@ -99,6 +100,7 @@ pub(in crate::core) fn settings() -> Settings {
         signers: None,
         notify: Vec::new(),
         freezes: Vec::new(),
+        policy: Policy::default(),
     }
 }
 
