@@ -192,16 +192,19 @@ impl Policy {
 }
 
 /// A plan's rules for a gate, narrowed by those of a policy; none: no gate, since neither wants one.
-pub fn narrowed<'a>(
-    plan: Option<&Approval>,
-    rules: impl IntoIterator<Item = &'a ApprovalRule>,
-) -> Option<Approval> {
+pub fn narrowed<'a>(plan: Option<&Approval>, rules: impl IntoIterator<Item = &'a ApprovalRule>) -> Option<Approval> {
+    let mut when = plan.map(|plan| plan.when);
     let mut gate = plan.cloned();
     for rule in rules {
-        let own = Approval { when: rule.when.unwrap_or(When::After), ..Approval::default() };
-        let gate = gate.get_or_insert(own);
-        gate.when = rule.when.map_or(gate.when, |when| gate.when.with(when));
+        let gate = gate.get_or_insert_default();
         gate.narrow(rule.by.clone(), rule.quorum, rule.signed, rule.four_eyes);
+        when = match (when, rule.when) {
+            (Some(one), Some(other)) => Some(one.with(other)),
+            (one, other) => one.or(other),
+        };
+    }
+    if let (Some(gate), Some(when)) = (&mut gate, when) {
+        gate.when = when;
     }
     gate
 }
@@ -275,7 +278,8 @@ impl AutoRule {
     /// Why it does not cover what is at stake in this stage; none: it does.
     pub fn objection(&self, stage: &StageName, risk: &Risk) -> Option<String> {
         let over = self.hosts_max.filter(|most| risk.hosts > *most as usize);
-        let stranger = risk.packages.iter().find(|name| !self.packages.is_empty() && !fits(&self.packages, name.as_str()));
+        let stranger =
+            risk.packages.iter().find(|name| !self.packages.is_empty() && !fits(&self.packages, name.as_str()));
         let elsewhere = risk.origins.iter().find(|origin| !self.origins.is_empty() && !self.origins.contains(origin));
         if !self.is_for(stage) {
             Some(format!("it is not for stage {stage}"))
@@ -323,3 +327,6 @@ impl Exception {
         format!("{what}{} (exception {} until {})", self.reason, self.ticket, stamp(self.until))
     }
 }
+
+#[cfg(test)]
+pub(in crate::core) mod tests;

@@ -71,7 +71,9 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
             let reason = if rejected { StateReason::Rejected } else { StateReason::NotBegun };
             Standing::new(Did::None, State::Skipped, reason)
         }
-        Place::Current if all_excepted(rollout, host) => Standing::new(Did::None, State::Skipped, StateReason::Excepted),
+        Place::Current if all_excepted(rollout, host) => {
+            Standing::new(Did::None, State::Skipped, StateReason::Excepted)
+        }
         Place::Current => Standing::new(Did::None, State::Success, StateReason::Current),
         Place::Excepted => Standing::new(Did::None, State::Skipped, StateReason::Excepted),
         Place::Refused => Standing::new(Did::None, State::Failed, refusal_reason(run)),

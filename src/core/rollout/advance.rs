@@ -175,9 +175,7 @@ impl Rollout {
             }
             return match run.phase {
                 // Nothing was changed there, but now something depends on it: somebody must say so.
-                Phase::Idle if self.gate_rules(*need).is_some() => {
-                    Some(self.open_gate(*need, GateKind::After, head))
-                }
+                Phase::Idle if self.gate_rules(*need).is_some() => Some(self.open_gate(*need, GateKind::After, head)),
                 Phase::Idle => Some(self.end_unchanged(*need, StageEnd::Current)),
                 Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
                 _ => None,

@@ -97,7 +97,6 @@ impl Task {
 
     fn files(&self, playbook: &Playbook) -> BTreeMap<String, String> {
         let settings = &self.context.settings;
-        let patch = &settings.patch;
         let lines = |list: &[String]| list.iter().fold(String::new(), |text, line| text + line + "\n");
         let mut files: BTreeMap<String, String> = [
             ("packages", request_lines(self.requests(playbook))),

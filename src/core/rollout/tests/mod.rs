@@ -3,6 +3,7 @@
 
 mod gates;
 mod mail;
+mod policy;
 mod risk;
 mod way;
 mod world;

@@ -133,6 +133,8 @@ pub(super) fn package(at: &str) -> Package {
 pub(super) enum Does {
     Well,
     Resolves(Vec<PackageOp>),
+    /// It would have to rebuild its old packages from what is installed.
+    Approximate,
     Fails(ErrorKind, Fate),
     /// It fails and says this.
     Says(String),
@@ -284,6 +286,12 @@ impl World {
         let report = |at: &str| Box::new(StepReport { packages: vec![package(at)], ..StepReport::default() });
         match (step, does) {
             (Step::Resolve, Does::Well) => self.resolves(upgrade("2")),
+            (Step::Resolve, Does::Approximate) => {
+                let (result, ops) = self.resolves(upgrade("2"));
+                let StepResult::Resolved(mut found) = result else { return (result, ops) };
+                found.old.iter_mut().for_each(|old| (old.source, old.exact) = (OldSource::Repack, false));
+                (StepResult::Resolved(found), ops)
+            }
             (Step::Resolve | Step::Recheck, Does::Resolves(ops)) => self.resolves(ops),
             (Step::Recheck, Does::Well) if self.rollout.host(HostIx(host)).place == Place::Ready => {
                 self.resolves(upgrade("2"))
