@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::later::LaterRun;
+use super::policy::PolicyArgs;
 use super::values;
 use crate::core::ids::{ChangeId, HostName, StageName};
 use crate::input::ConnectAs;
@@ -199,6 +200,9 @@ pub struct NewArgs {
     /// What to patch: `a,b=1.2` or lines of `apt list --upgradable` (repeatable)
     #[arg(long, value_name = "LIST", requires = "uat")]
     pub packages: Vec<String>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// The connection.
     #[command(flatten)]
     pub contact: Contact,
@@ -226,6 +230,9 @@ pub struct RunArgs {
     /// Change nothing: the same as `patchctl plan`
     #[arg(short = 'C', long)]
     pub check: bool,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// The run.
     #[command(flatten)]
     pub drive: Drive,
@@ -239,8 +246,8 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// As if they had been given on the command line.
-    pub fn of(plan: PathBuf, drive: Drive, contact: Contact) -> Self {
-        Self { plan, check: false, drive, contact, later: LaterRun::default() }
+    pub fn of(plan: PathBuf, policy: PolicyArgs, drive: Drive, contact: Contact) -> Self {
+        Self { plan, check: false, policy, drive, contact, later: LaterRun::default() }
     }
 }
 
@@ -256,6 +263,9 @@ pub struct PlanArgs {
     /// Keep the result in this file
     #[arg(short, long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// The connection.
     #[command(flatten)]
     pub contact: Contact,
@@ -430,8 +440,7 @@ pub enum SchemaKind {
     Plan,
     /// Inventories
     Inventory,
-    /// A later version's.
-    #[value(hide = true)]
+    /// Policies
     Policy,
     /// Playbooks
     Playbook,

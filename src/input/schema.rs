@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::inventory::INVENTORY;
 use super::keys::{Key, Kind, Off, State, TableDef};
 use super::plan::PLAN;
+use super::policy::POLICY;
 
 /// The plan's JSON schema, for editors.
 pub fn plan_schema() -> Json {
@@ -14,6 +15,11 @@ pub fn plan_schema() -> Json {
 /// The native inventory's JSON schema, for editors.
 pub fn inventory_schema() -> Json {
     root(&INVENTORY, "patchctl inventory")
+}
+
+/// The policy's JSON schema, for editors.
+pub fn policy_schema() -> Json {
+    root(&POLICY, "patchctl policy")
 }
 
 fn root(def: &TableDef, title: &str) -> Json {
