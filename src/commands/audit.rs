@@ -28,7 +28,8 @@ fn verify(context: &Context<'_>, args: &AuditVerifyArgs) -> Ended {
     let runs = context.runs()?;
     let run = args.run.as_deref().map(|word| named(runs.as_ref(), word)).transpose()?;
     let signatures = context.wiring.signatures(&context.wiring.front(true));
-    let wanted = Wanted { run: run.as_ref(), anchors: anchors.as_deref() };
+    let scope = |text: &str| crate::input::preapproval("the signed text", text).map_err(|errors| errors.to_string());
+    let wanted = Wanted { run: run.as_ref(), anchors: anchors.as_deref(), scope: &scope };
     let found = audit(runs.as_ref(), &*signatures, &wanted)?;
     context.print(&found, |look| crate::ui::audit::audit(look, &found))?;
     Ok(found.exit_code)

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod notify;
 pub mod packages;
 pub mod pins;
+pub mod preapproval;
 pub mod problem;
 pub mod record;
 pub mod report;

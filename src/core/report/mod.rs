@@ -184,6 +184,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: None,
             until: until.map(Stamp),
             digest: Some(gate.digest),
+            not_covered: rollout.stages()[ix.at()].uncovered.iter().flat_map(|given| given.what.clone()).collect(),
             command: decide_command(rollout, ix, gate),
         });
     }
@@ -201,6 +202,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: None,
             until: None,
             digest: None,
+            not_covered: Vec::new(),
             command: format!("patchctl resume {}", settings.run),
         });
     }
@@ -213,6 +215,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
         opens_at: None,
         until: None,
         digest: None,
+        not_covered: Vec::new(),
         command: format!("patchctl resume {}", settings.run),
     })
 }
