@@ -32,12 +32,13 @@ use crate::ui::input_error;
 pub type Target = fn(&[u8]);
 
 /// The targets by their names: each has a folder in `tests/fuzz/corpus` and a program in `tests/fuzz/targets`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("plan", plan),
     ("inventory", inventory),
     ("patterns", patterns),
     ("packages", packages),
     ("config", config),
+    ("preapproval", preapproval),
     ("playbook", playbook),
     ("records", records),
     ("journal", journal),
@@ -146,6 +147,18 @@ pub fn config(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match Config::parse(Path::new(NOWHERE), text) {
         Ok(config) => assert_eq!(Config::default().under(config.clone()), config),
+        Err(errors) => shown(&errors),
+    }
+}
+
+/// A pre-approval, also as the record keeps it.
+pub fn preapproval(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match crate::input::preapproval(NOWHERE, text) {
+        Ok(scope) => {
+            let kept = serde_json::to_string(&scope).unwrap_or_default();
+            assert_eq!(serde_json::from_str(&kept).ok(), Some(scope));
+        }
         Err(errors) => shown(&errors),
     }
 }

@@ -120,7 +120,8 @@ impl Driver<'_> {
             Ok(Used::Counted) => Ok(Some(Input::Decide { stage: Some(stage), digest: None, decision })),
             Ok(Used::Spent { runs }) => {
                 let runs: Vec<&str> = runs.iter().map(RunId::as_str).collect();
-                let what = format!("it may be used by {} runs, and was by {}", runs.len(), runs.join(", "));
+                let what =
+                    format!("all of its uses ({}) are taken, by {}", given.scope.uses.unwrap_or(0), runs.join(", "));
                 self.uncovered(stage, &given, vec![what])
             }
             Err(error) => {
