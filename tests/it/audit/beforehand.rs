@@ -80,7 +80,7 @@ fn what_it_covers_goes_through_and_the_records_prove_it() {
         let by = &decision["by"][0];
         assert_eq!((&by["name"], &by["how"]), (&"alice@example.com".into(), &"signature".into()), "{stage:#}");
         assert!(text(&by["key"]).starts_with("SHA256:"), "{stage:#}");
-        assert_eq!(text(&decision["reason"]), "weekly updates (pre-approval night)");
+        assert_eq!(text(&by["reason"]), "weekly updates (pre-approval night)");
     }
     let audit = bench.json(0, &["audit", "verify"]);
     assert_eq!(audit["runs"][0]["signed"], 2, "{audit:#}");
@@ -94,6 +94,7 @@ fn what_it_covers_goes_through_and_the_records_prove_it() {
     bench.shell("ssh-keygen -Y verify -f signers -I alice@example.com -n preapproval.patchctl -s said.sig <said");
 
     // Its one use is taken.
+    bench.json(0, &["rollback", &id, "--yes", "--reason", "again", "--approve", "all"]);
     scope(&bench, "other.toml", 30, "");
     bench.shell("sed 's/DEMO-1/DEMO-3/; s/^name = \"demo/name = \"third/' plan.toml >third.toml");
     let document = bench.json(3, &run("third.toml", "night.toml"));
@@ -188,20 +189,18 @@ fn it_is_one_decision_and_no_more_than_the_rules_allow() {
     assert_eq!(not_covered(&document, "uat"), ["alice@example.com may not decide here: bob@example.com may"]);
     go(&document);
 
+    // Who signed it is who started the run.
+    bench.shell("echo \"$(id -un)@example.com $(cat alice.pub)\" >signers");
+    with("eyes", "{ four_eyes = true }");
+    let document = paused(&flags);
+    assert!(not_covered(&document, "uat")[0].contains("the gate wants four eyes"), "{document:#}");
+    go(&document);
+
     // A flag does not sign; the file does, and the flag decides where that is enough.
     with("both", "{ signed = true }");
     let document =
         bench.json(0, &[&run("rules.toml", "night.toml")[..], &["--approve", "all", "--reason", "x"]].concat());
     let how = |at: usize| document["stages"][at]["decision"]["by"][0]["how"].clone();
     assert_eq!((how(0), how(1)), ("signature".into(), "flag".into()), "{document:#}");
-
-    // Who signed it is who started the run.
-    let login = text(&document["stages"][1]["decision"]["by"][0]["name"]);
-    bench.shell(&format!("echo \"{login}@example.com $(cat bob.pub)\" >signers"));
-    sign(&bench, "night.toml", "bob", "preapproval.patchctl");
-    with("eyes", "{ four_eyes = true }");
-    let document = paused(&flags);
-    assert!(not_covered(&document, "uat")[0].contains("the gate wants four eyes"), "{document:#}");
-    go(&document);
     bench.json(0, &["audit", "verify"]);
 }
