@@ -11,9 +11,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
+use super::calendar::{Calendar, Freeze, Window};
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
+use super::policy::Policy;
+use super::risk::Severity;
 
 /// The version of the frozen settings' format.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -49,9 +52,15 @@ pub struct Settings {
     /// Whose signatures count: the text of an allowed_signers file; none: nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signers: Option<String>,
+    /// What policies say about the run.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
     /// Who is told of what happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
+    /// When no host may begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
 }
 
 /// What kind of run.
@@ -106,6 +115,9 @@ pub struct Patch {
     pub pin: Pin,
     /// What happens with what no earlier stage proved.
     pub unproven: Unproven,
+    /// How bad the worst weakness is that the patch closes, where the plan says so; nobody's word counts as critical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// The playbook's own variables (`[patch.vars]`): lower-case names; a step sees them as `VAR_NAME`.
     pub vars: BTreeMap<String, String>,
 }
@@ -200,6 +212,9 @@ pub struct Stage {
     pub timeout: Duration,
     /// The gate at its end (and its beginning); none: no gate.
     pub approval: Option<Approval>,
+    /// When its hosts may begin: one window of each list must be open (the plan's list, the policy's). None: at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Vec<Window>>,
 }
 
 /// A number of hosts, or a share of the stage's.
@@ -373,6 +388,12 @@ impl Settings {
     /// The host with this name.
     pub fn host(&self, name: &HostName) -> Option<HostIx> {
         (0..).map(HostIx).zip(&self.hosts).find(|(_, host)| host.name == *name).map(|(ix, _)| ix)
+    }
+
+    /// When the stage's hosts may begin.
+    pub fn calendar(&self, stage: StageIx) -> Calendar<'_> {
+        let stage = &self.stages[stage.at()];
+        Calendar::new(&stage.name, &stage.windows, &self.freezes)
     }
 
     /// The stage with this name.
