@@ -9,15 +9,17 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::calendar::{Calendar, Window, is_match};
 use super::document::Stamp;
 use super::event::GateKind;
 use super::findings::RebootNeed;
 use super::host::{HostRun, Place};
 use super::ids::{HostIx, HostName, PlanName, StageIx, StageName};
 use super::packages::{OpKind, PackageOp};
+use super::report;
+use super::risk::{Severity, is_kernel};
 use super::rollout::Rollout;
 use super::settings::{Reboot, RunKind, stamp};
-use super::signers::matches;
 use super::untrusted::Untrusted;
 
 /// The namespace of these signatures: `ssh-keygen -Y sign -n preapproval.patchctl`.
@@ -55,6 +57,9 @@ pub struct Preapproval {
     /// Whether each change must be a security update.
     #[serde(default)]
     pub security_only: bool,
+    /// The worst severity of what the patch closes, as its plan says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_severity: Option<Severity>,
     /// What must not happen.
     pub forbid: BTreeSet<Forbidden>,
     /// It counts from then on.
@@ -62,6 +67,9 @@ pub struct Preapproval {
     pub from: Option<Stamp>,
     /// After this moment it does not count any more.
     pub until: Stamp,
+    /// When it may be used: while one of these is open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
     /// How many runs may use it; none: any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u32>,
@@ -91,6 +99,8 @@ pub struct Facts<'a> {
     pub plan: &'a PlanName,
     /// The stage.
     pub stage: &'a StageName,
+    /// How bad what the patch closes is; what nobody has said is critical.
+    pub severity: Severity,
     /// Whether the run patches; else it undoes an earlier one.
     pub patches: bool,
     /// Whether more hosts failed or fell silent than may.
@@ -186,6 +196,14 @@ impl Preapproval {
         if self.has_expired(now) {
             gap(format!("it expired at {}", stamp(self.until.0)));
         }
+        let windows = Calendar::new(facts.stage, std::slice::from_ref(&self.windows), &[]);
+        if !self.windows.is_empty() && !windows.is_open(now) {
+            gap(format!("outside of its windows ({})", some_of(&self.windows)));
+        }
+        if let Some(most) = self.max_severity.filter(|most| facts.severity > *most) {
+            let severity = facts.severity.as_str();
+            gap(format!("the plan's severity is {severity}, and {} is the worst that it covers", most.as_str()));
+        }
         if !facts.patches {
             gap("it is for patching, and this run is a rollback".into());
         }
@@ -255,7 +273,7 @@ fn shown(op: &PackageOp) -> String {
 
 /// Whether one of the patterns fits the name.
 fn fits(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| matches(name, pattern))
+    patterns.iter().any(|pattern| is_match(pattern, name))
 }
 
 /// The same, where no pattern stands for any name.
@@ -276,15 +294,6 @@ fn some_of<T: fmt::Display>(all: &[T]) -> String {
     }
 }
 
-/// Names that kernels have, by the beginning: Debian's and Ubuntu's, those of rpm, and of others.
-const KERNELS: [&str; 6] =
-    ["linux-image", "linux-modules", "linux-signed-image", "kernel", "raspberrypi-kernel", "pve-kernel"];
-
-/// Whether a package is a kernel or a part of one, by its name.
-fn is_kernel(name: &str) -> bool {
-    KERNELS.iter().any(|begin| name.starts_with(begin)) || matches!(name, "linux" | "linux-lts" | "linux-generic")
-}
-
 impl Rollout {
     /// What of the stage's gate a pre-approval does not cover now; nothing: it covers all of it.
     pub fn gaps(&self, scope: &Preapproval, stage: StageIx, now: Timestamp) -> Vec<Gap> {
@@ -295,6 +304,7 @@ impl Rollout {
         let facts = Facts {
             plan: &self.settings().plan,
             stage: &of.name,
+            severity: self.settings().patch.severity.unwrap_or_default(),
             patches: self.settings().kind == RunKind::Run,
             stopped: run.is_stopped(),
             hosts: of.hosts.iter().filter(begun).map(|host| self.facts_of(*host, of.reboot)).collect(),
@@ -307,7 +317,7 @@ impl Rollout {
         HostFacts {
             name: &self.settings().hosts[host.at()].name,
             trouble: trouble(run),
-            ops: self.ops(host),
+            ops: if run.place == Place::Excepted { &[] } else { self.ops(host) },
             reboot: boots(run, reboot),
         }
     }
@@ -318,8 +328,15 @@ fn trouble(run: &HostRun) -> Option<String> {
     if let Some(problem) = run.problem.as_ref().or(run.undo_problem.as_ref()) {
         return Some(cut(&problem.message));
     }
-    let well = matches!(run.place, Place::Ready | Place::Current | Place::Patched | Place::Kept);
-    (!well).then(|| "it is neither patched nor current".to_owned())
+    let well = matches!(run.place, Place::Ready | Place::Current | Place::Patched | Place::Kept | Place::Excepted);
+    if !well {
+        return Some("it is neither patched nor current".to_owned());
+    }
+    if let Some(check) = report::checks(run).iter().find(|check| !check.ok) {
+        return Some(format!("its check {} does not hold", cut(&check.name)));
+    }
+    // What somebody changed since it was approved.
+    run.drift.first().map(|change| format!("it has changed: {}", cut(change)))
 }
 
 /// Why the host boots, or may: what it was found to need, what was done, and what the plan permits still.

@@ -21,9 +21,11 @@ fn scope() -> Preapproval {
         packages: list(&["openssl", "libssl?"]),
         origins: list(&["*-security"]),
         security_only: true,
+        max_severity: None,
         forbid: Forbidden::ALL.into(),
         from: Some(Stamp(at("2026-12-01T00:00:00Z"))),
         until: Stamp(at("2027-06-01T00:00:00Z")),
+        windows: Vec::new(),
         uses: None,
     }
 }
@@ -51,7 +53,14 @@ fn said(scope: &Preapproval, hosts: &[(&str, Vec<PackageOp>)], change: impl Fn(&
     let (plan, stage) = (PlanName::new("openssl-2027").unwrap(), StageName::new("uat").unwrap());
     let names: Vec<HostName> = hosts.iter().map(|(name, _)| HostName::new(*name).unwrap()).collect();
     let facts = names.iter().zip(hosts).map(|(name, (_, ops))| HostFacts { name, trouble: None, ops, reboot: None });
-    let mut facts = Facts { plan: &plan, stage: &stage, patches: true, stopped: false, hosts: facts.collect() };
+    let mut facts = Facts {
+        plan: &plan,
+        stage: &stage,
+        severity: Severity::Critical,
+        patches: true,
+        stopped: false,
+        hosts: facts.collect(),
+    };
     change(&mut facts);
     told(&scope.gaps(&facts, at(NOW)))
 }
@@ -142,29 +151,18 @@ fn patterns() -> impl Strategy<Value = Vec<String>> {
 fn any_scope() -> impl Strategy<Value = Preapproval> {
     let lists = (patterns(), patterns(), patterns(), patterns(), patterns());
     let forbid = prop::collection::btree_set(prop::sample::select(Forbidden::ALL.to_vec()), 0..3);
-    (lists, any::<bool>(), forbid, prop::option::of(0..100_i64), 0..100_i64).prop_map(
-        |((plans, stages, hosts, packages, origins), security_only, forbid, from, until)| {
+    let severity = prop::option::of(prop::sample::select(SEVERITIES.to_vec()));
+    (lists, any::<bool>(), severity, forbid, prop::option::of(0..100_i64), 0..100_i64).prop_map(
+        |((plans, stages, hosts, packages, origins), security_only, max_severity, forbid, from, until)| {
             let moment = |second| Stamp(Timestamp::from_second(second).unwrap());
             let (from, until) = (from.map(moment), moment(until));
-            let (id, reason) = ("i".into(), "r".into());
-            let uses = None;
-            Preapproval {
-                id,
-                reason,
-                plans,
-                stages,
-                hosts,
-                packages,
-                origins,
-                security_only,
-                forbid,
-                from,
-                until,
-                uses,
-            }
+            let like = Preapproval { plans, stages, hosts, packages, origins, security_only, ..scope() };
+            Preapproval { max_severity, forbid, from, until, ..like }
         },
     )
 }
+
+const SEVERITIES: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
 fn any_op() -> impl Strategy<Value = PackageOp> {
     let kinds = [OpKind::Upgrade, OpKind::Upgrade, OpKind::Install, OpKind::Remove, OpKind::Downgrade];
@@ -180,6 +178,27 @@ fn any_host() -> impl Strategy<Value = AnyHost> {
     ("[ab]{1,3}", trouble, prop::collection::vec(any_op(), 0..3), reboot)
 }
 
+/// A window of each day in UTC.
+fn window(start: &str, seconds: u64) -> Window {
+    let window = serde_json::json!({ "start": start, "length": seconds, "zone": "UTC" });
+    serde_json::from_value(window).unwrap()
+}
+
+#[test]
+fn its_windows_and_the_plans_severity_are_held_to() {
+    let hosts = [("web-1", vec![ssl()])];
+    let open = Preapproval { windows: vec![window("20:00:00", 60), window("00:00:00", 1)], ..scope() };
+    assert_eq!(said(&open, &hosts, |_| {}), Vec::<String>::new());
+    let closed = Preapproval { windows: vec![window("20:00:00", 3600)], ..scope() };
+    assert_eq!(said(&closed, &hosts, |_| {}), ["outside of its windows (every day 20:00 for 1h (UTC))"]);
+    let medium = Preapproval { max_severity: Some(Severity::Medium), ..scope() };
+    assert_eq!(
+        said(&medium, &hosts, |facts| facts.severity = Severity::High),
+        ["the plan's severity is high, and medium is the worst that it covers"]
+    );
+    assert_eq!(said(&medium, &hosts, |facts| facts.severity = Severity::Medium), Vec::<String>::new());
+}
+
 /// The scope made narrower in one way; `without` says how.
 fn narrower(mut scope: Preapproval, way: usize) -> Preapproval {
     let shorter = |list: &mut Vec<String>| drop((list.len() > 1).then(|| list.pop()));
@@ -192,6 +211,8 @@ fn narrower(mut scope: Preapproval, way: usize) -> Preapproval {
         5 => scope.security_only = true,
         6 => scope.forbid = Forbidden::ALL.into(),
         7 => scope.from = Some(scope.from.map_or(scope.until, |from| from.max(scope.until))),
+        8 => scope.max_severity = Some(Severity::Low),
+        9 => scope.windows = vec![window("00:00:00", 30)],
         _ => scope.until = Stamp(Timestamp::from_second(scope.until.0.as_second() / 2).unwrap()),
     }
     scope
@@ -200,14 +221,14 @@ fn narrower(mut scope: Preapproval, way: usize) -> Preapproval {
 proptest! {
     #[test]
     fn a_narrower_scope_never_covers_more(
-        scope in any_scope(), way in 0..9_usize, plan in "[ab]{1,3}", stage in "[ab]{1,3}",
-        hosts in prop::collection::vec(any_host(), 0..4), now in 0..100_i64,
+        scope in any_scope(), way in 0..11_usize, plan in "[ab]{1,3}", stage in "[ab]{1,3}",
+        hosts in prop::collection::vec(any_host(), 0..4), now in 0..100_i64, severity in prop::sample::select(SEVERITIES.to_vec()),
     ) {
         let (plan, stage) = (PlanName::new(plan).unwrap(), StageName::new(stage).unwrap());
         let names: Vec<HostName> = hosts.iter().map(|host| HostName::new(&host.0).unwrap()).collect();
         let now = Timestamp::from_second(now).unwrap();
         let facts = |count: usize| Facts {
-            plan: &plan, stage: &stage, patches: true, stopped: false,
+            plan: &plan, stage: &stage, severity, patches: true, stopped: false,
             hosts: names.iter().zip(&hosts).take(count).map(|(name, host)| facts_of(name, host)).collect(),
         };
         let (all, less) = (facts(hosts.len()), facts(hosts.len().saturating_sub(1)));

@@ -312,7 +312,7 @@ pub fn fits(name: &str, patterns: &str) -> bool {
 }
 
 /// Whether the name fits one pattern: `*` is any text, `?` any character.
-pub(super) fn matches(name: &str, pattern: &str) -> bool {
+fn matches(name: &str, pattern: &str) -> bool {
     let (name, pattern) = (name.as_bytes(), pattern.as_bytes());
     let (mut n, mut p) = (0, 0);
     // Where the last star stands, and what of the name it has taken so far.

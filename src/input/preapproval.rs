@@ -8,6 +8,7 @@ use super::error::InputErrors;
 use super::keys::{Key, Kind, TableDef};
 use super::source::{Sink, Source};
 use super::table::{At, Table, parse as parse_toml};
+use super::window;
 use crate::core::document::Stamp;
 use crate::core::preapproval::{Forbidden, Preapproval};
 
@@ -47,14 +48,25 @@ pub(crate) static PREAPPROVAL: TableDef = TableDef {
             "[\"kernel\", \"reboot\", \"removal\"]",
             "What must not happen; all three when absent.",
         ),
+        Key::new(
+            "max_severity",
+            Kind::Word(&["low", "medium", "high", "critical"], &[]),
+            "The worst `severity` that the plan's [patch] may have; a plan that says none counts as critical.",
+        ),
         Key::new("from", Kind::Text, "It counts from this moment on: `2026-12-01T00:00:00Z`."),
         Key::required("until", Kind::Text, "After this moment it does not count: `2027-06-01T00:00:00Z`."),
         Key::new("uses", Kind::Int { min: 1, max: 100_000 }, "How many runs may use it; any number when absent."),
-        Key::later("max_severity", &[], "The highest severity of what the patch closes."),
-        Key::later("window", &[], "When it may be used."),
+        Key::new("window", Kind::List(&Kind::Table(&WINDOW)), "When it may be used; at any time when absent."),
         Key::later("checks", &[], "Checks that must have passed."),
         Key::later("soak", &[], "How long a wave must have been watched."),
     ],
+};
+
+static WINDOW: TableDef = TableDef {
+    title: "[[window]]",
+    doc: "When the pre-approval may be used; of several, one is enough.",
+    named: false,
+    keys: &window::WINDOW_KEYS,
 };
 
 /// Reads a pre-approval from its text; `name` is its name in messages.
@@ -80,7 +92,14 @@ fn read_root(root: Table<'_>) -> Option<Preapproval> {
     let packages = globs(&root, "packages", name_glob);
     let origins = globs(&root, "origins", origin_glob);
     let security_only = root.bool("security_only").unwrap_or(false);
+    let max_severity = root.word("max_severity");
     let forbid = forbidden(&root);
+    let windows = root.tables("window", &WINDOW).into_iter().filter_map(|table| {
+        let read = window::window(&table);
+        table.finish(&[]);
+        read
+    });
+    let windows = windows.collect();
     let from = root.checked("from", moment);
     let until = root.checked("until", moment);
     let uses = root.int("uses").and_then(|uses| u32::try_from(uses).ok());
@@ -99,9 +118,11 @@ fn read_root(root: Table<'_>) -> Option<Preapproval> {
         packages: packages?,
         origins: origins.unwrap_or_default(),
         security_only,
+        max_severity,
         forbid,
         from: from.map(|from| from.value),
         until: until?.value,
+        windows,
         uses,
     })
 }
@@ -198,10 +219,16 @@ hosts = ["web-??"]
 packages = ["openssl", "libssl*"]
 origins = ["Debian-Security:12/*"]
 security_only = true
+max_severity = "high"
 forbid = ["kernel"]
 from = "2026-12-01T00:00:00Z"
 until = "2027-06-01T02:00:00+02:00"
 uses = 12
+[[window]]
+days = ["Sat"]
+start = "22:00"
+length = "6h"
+zone = "Europe/Berlin"
 "#;
 
     const LEAST: &str =
@@ -241,19 +268,19 @@ uses = 12
     fn mistakes_have_their_place() {
         for (from, to, said) in [
             ("security_only", "securty_only", "p.toml:9:1: unknown key `securty_only`"),
-            ("[\"kernel\"]", "[\"kernal\"]", "p.toml:10:11: `forbid` cannot have \"kernal\" in it"),
+            ("[\"kernel\"]", "[\"kernal\"]", "p.toml:11:11: `forbid` cannot have \"kernal\" in it"),
             ("[\"web-??\"]", "[]", "p.toml:6:9: `hosts` must have from 1 to 1000 entries, not 0"),
             ("\"web-??\"", "\"web-[0-9]\"", "p.toml:6:10: \"web-[0-9]\" is no glob"),
-            ("2026-12-01T00:00:00Z", "tomorrow", "p.toml:11:8: \"tomorrow\" is no moment"),
+            ("2026-12-01T00:00:00Z", "tomorrow", "p.toml:12:8: \"tomorrow\" is no moment"),
             (
                 "2026-12-01T00:00:00Z",
                 "2026-12-01T00:00:00.5Z",
-                "p.toml:11:8: \"2026-12-01T00:00:00.5Z\" has a fraction",
+                "p.toml:12:8: \"2026-12-01T00:00:00.5Z\" has a fraction",
             ),
             ("2026-12-01T00:00:00Z", "2027-06-01T00:00:00Z", "`until` is not later than `from`"),
             ("uses = 12", "uses = 0", "`uses` must be a whole number from 1 to 100000, not 0"),
-            ("uses = 12", "soak = \"1h\"", "p.toml:13:1: `soak` is not built yet in this version"),
-            ("uses = 12", "window = []", "`window` is not built yet in this version"),
+            ("uses = 12", "soak = \"1h\"", "p.toml:14:1: `soak` is not built yet in this version"),
+            ("[\"Sat\"]", "[\"Sam\"]", "p.toml:16:9: "),
             ("id = \"night-2027\"", "", "the pre-approval has no `id`"),
             ("night-2027", "night 2027", "p.toml:2:6: the id \"night 2027\" must be a word"),
             (" weekly openssl ", "  ", "p.toml:3:10: the reason is empty"),
