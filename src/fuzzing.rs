@@ -409,7 +409,7 @@ mod tests {
             $(#[test] fn $name() { try_corpus(stringify!($name)); })*
         };
     }
-    corpora!(plan inventory patterns packages config playbook records journal frames known_hosts signers statement);
+    corpora!(plan inventory patterns packages config preapproval playbook records journal frames known_hosts signers statement);
 
     #[test]
     fn every_target_has_inputs_a_program_and_a_test() {
@@ -437,6 +437,7 @@ mod tests {
         assert!(plan::parse(Path::new(NOWHERE), &read("plan/full")).is_ok());
         assert!(Inventory::parse(Path::new(NOWHERE), &read("inventory/good")).is_ok());
         assert!(Config::parse(Path::new(NOWHERE), &read("config/good")).is_ok());
+        assert!(crate::input::preapproval(NOWHERE, &read("preapproval/full")).is_ok());
         assert_eq!(signers::parse(&read("signers/good")).unwrap().len(), 4);
         assert!(DecisionStatement::parse(&read("statement/good")).is_ok());
         assert!(playbook::parse(read("records/verify").as_bytes()).is_ok());
