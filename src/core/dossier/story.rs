@@ -220,12 +220,7 @@ impl Story {
         }
     }
 
-    fn decided(
-        &self,
-        stage: StageIx,
-        gate: GateKind,
-        decision: &Decision,
-    ) -> (Option<Person>, String, String, String) {
+    fn decided(&self, stage: StageIx, gate: GateKind, decision: &Decision) -> (Option<Person>, String, String, String) {
         let by = (decision.verdict != Verdict::Expired).then(|| decision.by.clone());
         let verb = match decision.verdict {
             Verdict::Approved => "approved",
