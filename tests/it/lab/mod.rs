@@ -8,6 +8,7 @@ mod host;
 mod terminal;
 
 mod approvals;
+mod audit;
 mod boot;
 mod control;
 mod crash;
@@ -15,6 +16,7 @@ mod dead_man;
 mod economy;
 mod elsewhere;
 mod exact;
+mod export;
 mod failure;
 mod faults;
 mod fleet;
