@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::access::Access;
 use crate::core::site::{Line, Seal, end};
 
 /// Where the system's log listens.
@@ -23,7 +22,6 @@ const PRIORITY: u8 = 10 * 8 + 5;
 pub(super) struct Site {
     pub(super) root: PathBuf,
     pub(super) syslog: PathBuf,
-    pub(super) access: Access,
 }
 
 impl Site {
@@ -50,15 +48,7 @@ impl Site {
     }
 
     fn write(&self, seal: &Seal, at: Timestamp) -> io::Result<()> {
-        let open = |path: &Path| -> io::Result<File> {
-            let new = !path.exists();
-            let file =
-                OpenOptions::new().read(true).append(true).create(true).mode(self.access.file_mode()).open(path)?;
-            if new {
-                self.access.share(&file)?;
-            }
-            Ok(file)
-        };
+        let open = |path: &Path| OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
         // One line at a time, whichever run it is of.
         let lock = open(&self.root.join("chain.lock"))?;
         lock.lock()?;
@@ -103,7 +93,7 @@ mod tests {
     }
 
     fn site(folder: &Path) -> Site {
-        Site { root: folder.to_owned(), syslog: folder.join("log"), access: Access::Own }
+        Site { root: folder.to_owned(), syslog: folder.join("log") }
     }
 
     #[test]
