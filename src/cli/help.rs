@@ -50,7 +50,7 @@ of all runs, and, with --anchors, what was left outside. Ends with 0 where all i
 Examples:
   patchctl audit verify
   journalctl -t patchctl | patchctl audit verify --anchors -
-  ssh web-01 sudo cat '/var/lib/patchctl/witness/*' | patchctl audit verify last --anchors -";
+  ssh web-01 \"sudo sh -c 'cat /var/lib/patchctl/witness/*'\" | patchctl audit verify last --anchors -";
 
 pub(super) const RUN: &str = "\
 Without a terminal a gate that --approve does not name pauses the run (exit code 3); `approve`, `reject` and `resume` \
