@@ -40,8 +40,15 @@ fn drawn(look: &Look, document: &ResultDocument, dead_men: &str) -> String {
     section(&mut out, look, "Problems", &problems::draw(look, &all));
     section(&mut out, look, "To be taken care of", &recovery::to_recover(look, document));
     section(&mut out, look, "Dead man", dead_men);
+    out.push_str(&head(look, document));
     out.push_str(&summary(look, document));
     out
+}
+
+/// The hash of the last record: whoever writes it down elsewhere can tell later that nothing was altered.
+fn head(look: &Look, document: &ResultDocument) -> String {
+    let Some((head, _)) = document.audit_head.as_ref().zip(document.run_id.as_ref()) else { return String::new() };
+    format!("{}\n", look.paint(Tone::Dim, format!("records end with {head}")))
 }
 
 fn section(out: &mut String, look: &Look, title: &str, body: &str) {
