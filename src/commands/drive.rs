@@ -79,7 +79,7 @@ pub(super) fn begin(
     let event = Event::RunStarted {
         settings: Digest::of_json(&*settings).map_err(as_json)?,
         frozen: files.into_iter().map(|(name, bytes)| (name, Digest::of(&bytes))).collect(),
-        site: Some(site::end(&runs.site()?.unwrap_or_default()).head),
+        site: Some(runs.site_end()?),
     };
     let mut run = Run { rollout: Rollout::new(settings), head: Head::EMPTY, store, tap: None };
     run.commit(&[event], context.wiring.clock().now())?;

@@ -136,6 +136,15 @@ pub fn end(text: &[u8]) -> End {
     End { head: Head { next, digest: Digest::of(last) }, torn }
 }
 
+/// The same, of a text that may begin in the middle of the chain; none: it takes more of the chain to say.
+pub fn end_of_tail(text: &[u8]) -> Option<End> {
+    let first = text.iter().position(|byte| *byte == b'\n')? + 1;
+    let whole = text.iter().rposition(|byte| *byte == b'\n')? + 1;
+    let last = text[first..whole].split_inclusive(|byte| *byte == b'\n').next_back()?.strip_suffix(b"\n")?;
+    let line: Line = serde_json::from_slice(last).ok()?;
+    Some(End { head: Head { next: line.seq + 1, digest: Digest::of(last) }, torn: (text.len() - whole) as u64 })
+}
+
 /// Why a line of the chain is not as it was written.
 #[derive(Debug, thiserror::Error)]
 pub enum BadLine {

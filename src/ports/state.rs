@@ -186,6 +186,12 @@ pub trait Runs: Send + Sync {
     /// When they cannot be listed.
     fn blobs(&self, run: &RunId) -> Result<Vec<String>, StateError>;
 
+    /// Where the site's chain ends.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn site_end(&self) -> Result<Head, StateError>;
+
     /// The site's chain, byte for byte; none: there is none.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use self::site::{SYSLOG, Site};
 use async_trait::async_trait;
 
 use crate::core::ids::{Digest, RunId};
+use crate::core::record::Head;
 use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError};
 use crate::ports::{Reply, Wish};
 
@@ -162,6 +163,11 @@ impl Runs for StateDir {
 
     fn site(&self) -> Result<Option<Vec<u8>>, StateError> {
         self.site.read().map_err(io_error(&self.site.path(), "cannot be read"))
+    }
+
+    fn site_end(&self) -> Result<Head, StateError> {
+        let end = self.site.end().map_err(io_error(&self.site.path(), "cannot be read"))?;
+        Ok(end.head)
     }
 
     async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {

@@ -2,7 +2,7 @@
 //! folder afterwards cannot take that back.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::core::site::{Line, Seal, end};
+use crate::core::record::Head;
+use crate::core::site::{End, Line, Seal, end, end_of_tail};
 
 /// Where the system's log listens.
 pub(super) const SYSLOG: &str = "/dev/log";
+/// So much of the chain's end is read first: some hundred lines.
+const TAIL: u64 = 64 * 1024;
 /// `authpriv.notice`
 const PRIORITY: u8 = 10 * 8 + 5;
 
@@ -31,11 +34,22 @@ impl Site {
 
     /// The whole chain; none: nothing was ever written.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.path()) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        found(fs::read(self.path()))
+    }
+
+    /// Where it ends. Of a long one only the end is read: it grows for as long as there are runs.
+    pub(super) fn end(&self) -> io::Result<End> {
+        let Some(mut file) = found(File::open(self.path()))? else { return Ok(end(b"")) };
+        let from = file.metadata()?.len().saturating_sub(TAIL);
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.read_to_end(&mut text)?;
+        if from > 0
+            && let Some(end) = end_of_tail(&text)
+        {
+            return Ok(end);
         }
+        Ok(end(&self.read()?.unwrap_or_default()))
     }
 
     /// Appends a line; it is on the disk when this returns. The system's log gets it, too, where there is one.
@@ -52,17 +66,16 @@ impl Site {
         // One line at a time, whichever run it is of.
         let lock = open(&self.root.join("chain.lock"))?;
         lock.lock()?;
-        let text = self.read()?.unwrap_or_default();
-        let last = end(&text);
+        let last = self.end()?;
         let mut file = open(&self.path())?;
         if last.torn > 0 {
-            file.set_len(text.len() as u64 - last.torn)?;
+            file.set_len(file.metadata()?.len().saturating_sub(last.torn))?;
         }
         let mut line = Line::write(last, at, seal.clone())?;
         line.push('\n');
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
-        if text.is_empty() {
+        if last.head == Head::EMPTY {
             File::open(&self.root)?.sync_all()?;
         }
         Ok(())
@@ -76,6 +89,15 @@ impl Site {
         let text = format!("<{PRIORITY}>{when} patchctl[{}]: {}", std::process::id(), seal.text());
         socket.send_to(text.as_bytes(), &self.syslog)?;
         Ok(())
+    }
+}
+
+/// What is there, if it is.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -109,6 +131,26 @@ mod tests {
         let id = std::process::id();
         assert!(text.contains(&format!(" patchctl[{id}]: run=01JD0000000000000000000000 change=CHG1")), "{text}");
         assert!(text.ends_with(&format!("moment=finished records=7 head={}", Digest::of(b"x"))), "{text}");
+    }
+
+    #[test]
+    fn the_end_of_a_long_chain_is_the_end_of_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = site(folder.path());
+        let mut head = Head::EMPTY;
+        let mut text = String::new();
+        while text.len() as u64 <= 2 * TAIL {
+            let line = Line::write(End { head, torn: 0 }, Timestamp::UNIX_EPOCH, seal()).unwrap();
+            head = Head { next: head.next + 1, digest: Digest::of(line.as_bytes()) };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        for behind in ["", "{\"v\":1", "not a line\n", &"x".repeat(TAIL as usize + 5)] {
+            fs::write(site.path(), format!("{text}{behind}")).unwrap();
+            let whole = end(&fs::read(site.path()).unwrap());
+            assert_eq!(site.end().unwrap(), whole, "{behind:?}");
+            assert_eq!(whole.head.next, head.next + u64::from(behind.ends_with('\n')));
+        }
     }
 
     #[test]
