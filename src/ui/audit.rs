@@ -5,6 +5,10 @@ use super::style::{Look, Tone};
 use super::text;
 use crate::core::audit::{Audit, Finding, RunAudit};
 
+/// What to do about what was found.
+const NEXT: &str = "Leave the state folder as it is and copy it away; compare it with a backup, and with the system's log and \
+                    the hosts'\nwitnesses (--anchors). The hosts themselves were not looked at, and are as they were.\n";
+
 /// What an audit found, for people.
 pub fn audit(look: &Look, audit: &Audit) -> String {
     let mut out = String::new();
@@ -24,6 +28,7 @@ pub fn audit(look: &Look, audit: &Audit) -> String {
     for finding in findings {
         out.push_str(&line(look, finding));
     }
+    out.push_str(NEXT);
     out
 }
 

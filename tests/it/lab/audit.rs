@@ -40,6 +40,9 @@ fn a_host_is_a_witness_against_records_that_were_altered_or_taken_away() {
     let altered = bench.json(5, &["audit", "verify"]);
     assert_eq!((&altered["ok"], kinds(&altered)), (&false.into(), vec!["record"]));
 
+    let told = bench.patchctl(&["audit", "verify"]).ended(5).out;
+    assert!(told.contains(&format!("run {run}, record ")) && told.contains("copy it away"), "{told}");
+
     // A journal cut short, and the site's chain with it: only the hosts know that there was more.
     let first = whole.lines().next().unwrap();
     bench.write(&journal, &format!("{first}\n"));
