@@ -1,4 +1,5 @@
 //! What an auditor does with the records of runs: the built binary, on the demo's fleet.
 
+mod access;
 mod bench;
 mod verify;
