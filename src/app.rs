@@ -133,7 +133,7 @@ impl Wiring for App {
             what: "no home folder to keep runs in; name a folder with --state-dir",
             source: io::ErrorKind::NotFound.into(),
         })?;
-        Ok(Arc::new(StateDir::open(&folder)?))
+        Ok(Arc::new(StateDir::open(&folder, None)?))
     }
 
     fn transport(&self, reach: &Reach, front: &Front) -> Arc<dyn Transport> {

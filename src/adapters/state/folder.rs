@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+use super::access::Access;
 use super::site::Site;
 use super::{StateDir, io_error};
 use crate::core::event::Event;
@@ -45,16 +46,18 @@ impl StateDir {
         let path = self.path_of(run);
         // Made aside and moved into place whole: a run exists with everything in it, or not at all.
         let draft = path.with_file_name(format!(".new-{run}"));
-        let dir = |path: &Path| {
-            let made = fs::DirBuilder::new().mode(0o700).create(path);
-            made.map_err(io_error(path, "cannot be made"))
-        };
+        let access = self.site.access;
+        let dir = |path: &Path| access.make_dir(path).map_err(io_error(path, "cannot be made"));
+        let write_file = |path: &Path, bytes: &[u8]| write_file(access, path, bytes);
         dir(&draft)?;
         for inner in ["blobs", "inbox"] {
             dir(&draft.join(inner))?;
         }
         write_file(&draft.join("plan.toml"), plan.as_bytes())?;
-        write_json(&draft.join("settings.json"), &*frozen.settings)?;
+        let path_of_settings = draft.join("settings.json");
+        let text = serde_json::to_vec_pretty(&*frozen.settings)
+            .map_err(|source| StateError::Frozen { path: path_of_settings.clone(), source })?;
+        write_file(&path_of_settings, &text)?;
         write_file(&draft.join("playbooks.json"), frozen.playbooks.as_bytes())?;
         write_file(&draft.join("journal.jsonl"), b"")?;
         write_file(&draft.join("lock"), b"")?;
@@ -205,7 +208,13 @@ impl Store for RunFolder {
             return Ok(digest);
         }
         let draft = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(self.site.access.file_mode())
+            .open(&draft)?;
+        self.site.access.share(&file)?;
         file.write_all(bytes)?;
         file.sync_data()?;
         fs::rename(&draft, &path)?;
@@ -227,15 +236,10 @@ impl Store for RunFolder {
     }
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
-    let text =
-        serde_json::to_vec_pretty(value).map_err(|source| StateError::Frozen { path: path.to_owned(), source })?;
-    write_file(path, &text)
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+fn write_file(access: Access, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(access.file_mode()).open(path)?;
+        access.share(&file)?;
         file.write_all(bytes)?;
         file.sync_all()
     };

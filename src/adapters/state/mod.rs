@@ -1,5 +1,6 @@
 //! The state folder: one folder a run, with its journal, what was frozen at its start, blobs, and letters.
 
+mod access;
 mod folder;
 mod inbox;
 mod site;
@@ -7,10 +8,10 @@ mod site;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::access::Access;
 pub use self::folder::RunFolder;
 pub use self::inbox::{FolderInbox, NoInbox};
 use self::site::{SYSLOG, Site};
@@ -37,49 +38,20 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Opens the state folder, and makes it where it is not there yet.
+    /// Opens the state folder, and makes it where it is not there yet: its user's alone, or that of this group.
     ///
     /// # Errors
     /// When it cannot be made, belongs to somebody else, or others may look into it.
-    pub fn open(root: &Path) -> Result<Self, StateError> {
-        let runs = root.join("runs");
-        close_if_empty(root);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&runs)
-            .map_err(io_error(&runs, "cannot be made; name another with --state-dir"))?;
-        for path in [root, &runs] {
-            let meta = fs::metadata(path).map_err(io_error(path, "cannot be looked at"))?;
-            let unsafe_because = |why| Err(StateError::Unsafe { path: path.to_owned(), why });
-            if meta.uid() != rustix::process::geteuid().as_raw() {
-                return unsafe_because(
-                    "belongs to another user; a state folder must belong to its user alone (chmod 700)",
-                );
-            }
-            if meta.mode() & 0o077 != 0 {
-                return unsafe_because(
-                    "others may read or write it; a state folder must belong to its user alone (chmod 700)",
-                );
-            }
-        }
-        let site = Site { root: root.to_owned(), syslog: SYSLOG.into() };
+    pub fn open(root: &Path, group: Option<u32>) -> Result<Self, StateError> {
+        let access = group.map_or(Access::Own, Access::Group);
+        access.prepare(root, &root.join("runs"))?;
+        let site = Site { root: root.to_owned(), syslog: SYSLOG.into(), access };
         Ok(Self { root: root.to_owned(), site })
     }
 
     /// The folder of a run.
     pub fn path_of(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(run.as_str())
-    }
-}
-
-/// A folder that somebody made for us with an ordinary umask, and that nothing lies in yet, is closed to others; one
-/// that is in use is theirs to judge.
-fn close_if_empty(root: &Path) {
-    let ours = fs::metadata(root).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
-    if ours && fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none()) {
-        // Where this fails, the folder is found wide below.
-        let _ = fs::set_permissions(root, fs::Permissions::from_mode(0o700));
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::access::Access;
 use crate::core::record::Head;
 use crate::core::site::{End, Line, Seal, end, end_of_tail};
 
@@ -25,6 +26,7 @@ const PRIORITY: u8 = 10 * 8 + 5;
 pub(super) struct Site {
     pub(super) root: PathBuf,
     pub(super) syslog: PathBuf,
+    pub(super) access: Access,
 }
 
 impl Site {
@@ -62,7 +64,15 @@ impl Site {
     }
 
     fn write(&self, seal: &Seal, at: Timestamp) -> io::Result<()> {
-        let open = |path: &Path| OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
+        let open = |path: &Path| -> io::Result<File> {
+            let new = !path.exists();
+            let file =
+                OpenOptions::new().read(true).append(true).create(true).mode(self.access.file_mode()).open(path)?;
+            if new {
+                self.access.share(&file)?;
+            }
+            Ok(file)
+        };
         // One line at a time, whichever run it is of.
         let lock = open(&self.root.join("chain.lock"))?;
         lock.lock()?;
@@ -115,7 +125,7 @@ mod tests {
     }
 
     fn site(folder: &Path) -> Site {
-        Site { root: folder.to_owned(), syslog: folder.join("log") }
+        Site { root: folder.to_owned(), syslog: folder.join("log"), access: Access::Own }
     }
 
     #[test]
