@@ -136,6 +136,10 @@ impl Wiring for App {
         Ok(Arc::new(StateDir::open(&folder, None)?))
     }
 
+    fn exported(&self, folder: &Path) -> Result<Arc<dyn Runs>, StateError> {
+        Ok(Arc::new(StateDir::exported(folder)?))
+    }
+
     fn transport(&self, reach: &Reach, front: &Front) -> Arc<dyn Transport> {
         let ask = AskFor {
             password: reach.contact.ask_pass && !reach.non_interactive,

@@ -49,8 +49,20 @@ of all runs, and, with --anchors, what was left outside. Ends with 0 where all i
 
 Examples:
   patchctl audit verify
+  patchctl audit verify --export evidence
   journalctl -t patchctl | patchctl audit verify --anchors -
   ssh web-01 \"sudo sh -c 'cat /var/lib/patchctl/witness/*'\" | patchctl audit verify last --anchors -";
+
+pub(super) const AUDIT_EXPORT: &str = "\
+DIR gets the records byte for byte, signatures with the statements that they are over, the evidence of every gate, a report \
+(report.html, report.md) with what PCI DSS, NIST SP 800-40, SOC 2 and ISO 27001 ask for, an in-toto statement, checksums, and \
+a README.md that says how to verify each of them without patchctl. With it: `patchctl audit verify --export DIR`.
+Ends with 0 where all is as it was written, with 5 where it is not: it is exported all the same, and the report says so first.
+
+Examples:
+  patchctl audit export last -o evidence
+  patchctl audit export --since 2026-10-01 --until 2026-12-31 -o q4
+  journalctl -t patchctl | patchctl audit export CHG0041337 -o evidence --anchors -";
 
 pub(super) const RUN: &str = "\
 Without a terminal a gate that --approve does not name pauses the run (exit code 3); `approve`, `reject` and `resume` \

@@ -7,7 +7,6 @@ use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 
 use super::args::{InventoryCommand, Output, PlaybookCommand, SchemaKind};
-use super::audit::AuditCommand;
 use super::{Cli, Command};
 
 /// Whatever follows a command that is not built yet.
@@ -78,7 +77,6 @@ pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
     let flag = |name: &str| refused(ErrorKind::UnknownArgument, &format!("`{name}`"), "; leave it out");
     let by_command = match &cli.command {
         Command::Later(later) => Some(command(later.name())),
-        Command::Audit(AuditCommand::Export(_)) => Some(command("audit export")),
         Command::Inventory(InventoryCommand::Graph(_)) => Some(command("inventory graph")),
         Command::Playbook(PlaybookCommand::New(_)) => Some(command("playbook new")),
         Command::Playbook(PlaybookCommand::Test(_)) => Some(command("playbook test")),

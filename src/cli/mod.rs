@@ -23,7 +23,7 @@ pub use self::args::{
     ColorWhen, Contact, DecideArgs, DemoArgs, Drive, Global, InventoryCommand, InventoryListArgs, InventoryPingArgs,
     NewArgs, OnGate, Output, PlanArgs, PlaybookCommand, ResumeArgs, RollbackArgs, RunArgs, SchemaKind, StatusArgs,
 };
-pub use self::audit::{AuditCommand, AuditVerifyArgs};
+pub use self::audit::{AuditCommand, AuditExportArgs, AuditVerifyArgs};
 pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;
@@ -106,7 +106,7 @@ pub enum Command {
         #[arg(value_name = "RUN", value_parser = values::run_reference)]
         run: String,
     },
-    /// Prove that the records of runs are whole and unaltered
+    /// Prove that the records of runs are whole and unaltered, or hand them to an auditor
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Look at the inventory, and at who answers

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+
 use crate::core::duration::parse_duration;
 use crate::core::ids::{ChangeId, HostName, StageName};
 
@@ -57,4 +61,25 @@ pub(super) fn digest(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("give at least the first 8 digits of the digest that `status` shows".into())
+}
+
+/// A moment, or the beginning of a day in UTC.
+pub(super) fn since(text: &str) -> Result<Timestamp, String> {
+    moment(text, 0)
+}
+
+/// A moment, or the end of a day in UTC.
+pub(super) fn until(text: &str) -> Result<Timestamp, String> {
+    moment(text, 1)
+}
+
+fn moment(text: &str, days_later: i64) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let no = || "give a day (`2026-11-01`, in UTC) or a moment in RFC 3339 (`2026-11-01T08:00:00+01:00`)".to_owned();
+    // A day and nothing more: what has a time in it needs its zone, too.
+    let day: Date = Some(text).filter(|text| text.len() == 10).and_then(|text| text.parse().ok()).ok_or_else(no)?;
+    let day = day.checked_add(days_later.days()).map_err(|_| no())?;
+    day.to_zoned(TimeZone::UTC).map(|at| at.timestamp()).map_err(|_| no())
 }

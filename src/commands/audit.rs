@@ -1,5 +1,6 @@
 //! `audit verify [RUN]`
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -19,23 +20,35 @@ pub(super) fn command(context: &Context<'_>, command: &AuditCommand) -> Ended {
     context.refuse_limit("an audit is about whole runs")?;
     match command {
         AuditCommand::Verify(args) => verify(context, args),
-        AuditCommand::Export(_) => Err(CommandError::invalid("this is not built yet", "`audit verify` is")),
+        AuditCommand::Export(args) => super::export::export(context, args),
     }
 }
 
 fn verify(context: &Context<'_>, args: &AuditVerifyArgs) -> Ended {
     let anchors = args.anchors.as_deref().map(read_anchors).transpose()?;
-    let runs = context.runs()?;
+    let runs = match &args.export {
+        Some(folder) => context.wiring.exported(folder)?,
+        None => context.runs()?,
+    };
     let run = args.run.as_deref().map(|word| named(runs.as_ref(), word)).transpose()?;
     let signatures = context.wiring.signatures(&context.wiring.front(true));
-    let wanted = Wanted { run: run.as_ref(), anchors: anchors.as_deref() };
-    let found = audit(runs.as_ref(), &*signatures, &wanted)?;
+    let listed = args.export.as_deref().map(super::export::check).transpose()?;
+    let wanted: Option<BTreeSet<RunId>> = match (run, &listed) {
+        (Some(run), _) => Some([run].into()),
+        (None, Some(listed)) => listed.runs.clone(),
+        (None, None) => None,
+    };
+    let wanted = Wanted { runs: wanted.as_ref(), anchors: anchors.as_deref() };
+    let mut found = audit(runs.as_ref(), &*signatures, &wanted)?;
+    if let Some(listed) = listed {
+        found = found.with_export(listed.audit);
+    }
     context.print(&found, |look| crate::ui::audit::audit(look, &found))?;
     Ok(found.exit_code)
 }
 
 /// The run of this name; also one whose folder is gone, where the site's chain knows it.
-fn named(runs: &dyn Runs, word: &str) -> Result<RunId, CommandError> {
+pub(super) fn named(runs: &dyn Runs, word: &str) -> Result<RunId, CommandError> {
     let missing = |error: StateError| {
         let chain = Chain::read(runs.site().ok().flatten().as_deref());
         let upper = word.to_ascii_uppercase();
@@ -52,7 +65,7 @@ fn named(runs: &dyn Runs, word: &str) -> Result<RunId, CommandError> {
     }
 }
 
-fn read_anchors(path: &Path) -> Result<Vec<Anchor>, CommandError> {
+pub(super) fn read_anchors(path: &Path) -> Result<Vec<Anchor>, CommandError> {
     let name = path.display();
     let hint = "it takes lines of the system's log, or of the files in /var/lib/patchctl/witness on hosts";
     let bad = |why: String| CommandError::invalid(format!("--anchors {name}: {why}"), hint);

@@ -6,6 +6,7 @@ mod cancel;
 mod decide;
 mod demo;
 mod drive;
+mod export;
 mod generate;
 mod inventory;
 mod letter;
@@ -90,6 +91,11 @@ pub trait Wiring: Send + Sync {
     /// # Errors
     /// When the folder cannot be used.
     fn runs(&self, folder: Option<&Path>) -> Result<Arc<dyn Runs>, StateError>;
+    /// The records in a folder that `audit export` made.
+    ///
+    /// # Errors
+    /// When it is none.
+    fn exported(&self, folder: &Path) -> Result<Arc<dyn Runs>, StateError>;
     /// The way to hosts.
     fn transport(&self, reach: &Reach, front: &Front) -> Arc<dyn Transport>;
     /// The terminal's display and prompts; without prompts where nothing may be asked.

@@ -17,8 +17,7 @@ pub(super) fn report(context: &Context<'_>, word: &str) -> Ended {
 /// A run whose journal cannot be read is listed all the same: its hosts may be changed.
 fn unreadable(runs: &dyn crate::ports::state::Runs, run: crate::core::ids::RunId) -> Option<RunLine> {
     let settings = runs.frozen(&run).ok()?.settings;
-    let made = run.as_str().parse::<ulid::Ulid>().ok()?.timestamp_ms();
-    let started_at = Stamp(jiff::Timestamp::from_millisecond(i64::try_from(made).ok()?).ok()?);
+    let started_at = Stamp(run.made_at()?);
     Some(RunLine {
         run_id: run,
         change_id: settings.change.clone(),

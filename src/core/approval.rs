@@ -308,7 +308,7 @@ fn fits(who: &Who, decision: &Decision) -> bool {
 }
 
 /// Whether two names are one person's: `alice`, and the principal `alice@example.com` of her key.
-fn same_person(a: &str, b: &str) -> bool {
+pub fn same_person(a: &str, b: &str) -> bool {
     let login = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
     a == b || (login(a) == login(b) && (a.contains('@') != b.contains('@')))
 }

@@ -105,6 +105,14 @@ checked_name!(
     }
 );
 
+impl RunId {
+    /// When it was made, which is when its run began.
+    pub fn made_at(&self) -> Option<jiff::Timestamp> {
+        let made = self.as_str().parse::<ulid::Ulid>().ok()?.timestamp_ms();
+        jiff::Timestamp::from_millisecond(i64::try_from(made).ok()?).ok()
+    }
+}
+
 checked_name!(
     /// The change that a run belongs to, as the ticket system names it.
     ChangeId,
@@ -214,6 +222,22 @@ impl Digest {
     pub fn matches(&self, prefix: &str) -> bool {
         let digits = prefix.strip_prefix("sha256:").unwrap_or(prefix);
         digits.len() >= 8 && self.hex().starts_with(&digits.to_ascii_lowercase())
+    }
+}
+
+/// A digest of bytes that are never all in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was taken.
+    pub fn end(self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 

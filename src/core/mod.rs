@@ -4,6 +4,7 @@ pub mod approval;
 mod arrival;
 pub mod audit;
 pub mod document;
+pub mod dossier;
 pub mod duration;
 pub mod event;
 pub mod evidence;

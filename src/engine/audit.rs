@@ -20,8 +20,8 @@ use crate::ports::state::{Runs, StateError};
 
 /// Which records are looked at, and against what.
 pub struct Wanted<'a> {
-    /// This run alone, or all of them.
-    pub run: Option<&'a RunId>,
+    /// These runs alone, or all of them.
+    pub runs: Option<&'a BTreeSet<RunId>>,
     /// What was left outside; none: nothing outside is compared.
     pub anchors: Option<&'a [Anchor]>,
 }
@@ -35,13 +35,11 @@ pub fn audit(runs: &dyn Runs, signatures: &dyn Signatures, wanted: &Wanted<'_>) 
     let all = runs.list()?;
     let mut there: BTreeSet<RunId> = all.iter().cloned().collect();
     // Anything else that is missing is not asked about.
-    if let Some(run) = wanted.run {
-        there.extend(chain.seals.keys().filter(|other| *other != run).cloned());
-    }
+    let asked = |run: &RunId| wanted.runs.is_none_or(|runs| runs.contains(run));
+    there.extend(chain.seals.keys().filter(|run| !asked(run)).cloned());
     chain.missing(&there);
     for anchor in wanted.anchors.unwrap_or_default() {
-        let asked = wanted.run.is_none_or(|run| *run == anchor.run);
-        if asked && !there.contains(&anchor.run) && chain.of(&anchor.run).is_empty() {
+        if asked(&anchor.run) && !there.contains(&anchor.run) && chain.of(&anchor.run).is_empty() {
             let message = format!(
                 "the run is gone, and so is what the site's chain said of it: it had {} records (line {} of the anchors)",
                 anchor.records, anchor.line
@@ -50,9 +48,10 @@ pub fn audit(runs: &dyn Runs, signatures: &dyn Signatures, wanted: &Wanted<'_>) 
             chain.audit.findings.push(Finding::of_run(&anchor.run, None, FindingKind::MissingRun, message));
         }
     }
-    let asked = all.iter().filter(|run| wanted.run.is_none_or(|wanted| *run == wanted));
-    let audits =
-        asked.map(|run| Look { runs, signatures, chain: &chain, run, findings: Vec::new() }.whole(wanted.anchors));
+    let audits = all
+        .iter()
+        .filter(|run| asked(run))
+        .map(|run| Look { runs, signatures, chain: &chain, run, findings: Vec::new() }.whole(wanted.anchors));
     let audits = audits.collect();
     Ok(Audit::new(audits, chain.audit, wanted.anchors.map(|anchors| anchors.len() as u64)))
 }

@@ -4,6 +4,7 @@
 //! disk, they are applied, shown, and only then are new effects carried out.
 
 pub mod audit;
+pub mod dossier;
 mod hear;
 mod notify;
 mod run;

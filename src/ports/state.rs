@@ -192,6 +192,18 @@ pub trait Runs: Send + Sync {
     /// When it cannot be read.
     fn site_end(&self) -> Result<Head, StateError>;
 
+    /// The names of the files that a run's records are: its journal, what was frozen, its blobs.
+    ///
+    /// # Errors
+    /// When the run's folder cannot be listed.
+    fn files(&self, run: &RunId) -> Result<Vec<String>, StateError>;
+
+    /// Writes one of these files, byte for byte.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the other side does not take it.
+    fn copy(&self, run: &RunId, file: &str, to: &mut dyn io::Write) -> Result<(), StateError>;
+
     /// The site's chain, byte for byte; none: there is none.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! What an audit found.
 
+use std::path::Path;
+
 use super::grid::{Cell, Grid};
 use super::style::{Look, Tone};
 use super::text;
-use crate::core::audit::{Audit, Finding, RunAudit};
+use crate::core::audit::{Audit, Finding, FindingKind, RunAudit};
+use crate::core::dossier::Report;
 
 /// What to do about what was found.
 const NEXT: &str = "Leave the state folder as it is and copy it away; compare it with a backup, and with the system's log and \
@@ -15,6 +18,10 @@ pub fn audit(look: &Look, audit: &Audit) -> String {
     if !audit.runs.is_empty() {
         out.push_str(&runs(look, audit));
         out.push('\n');
+    }
+    if let Some(export) = &audit.export {
+        let files = text::count(usize::try_from(export.files).unwrap_or(usize::MAX), "file");
+        out.push_str(&format!("The export: {files} compared with the lists of them\n"));
     }
     out.push_str(&site(audit));
     out.push_str(&outside(audit));
@@ -113,9 +120,22 @@ fn line(look: &Look, finding: &Finding) -> String {
     let place = match (&finding.run, finding.record) {
         (Some(run), Some(record)) => format!("run {run}, record {record}"),
         (Some(run), None) => format!("run {run}"),
+        (None, _) if finding.kind == FindingKind::Exported => "the export".to_owned(),
         (None, Some(line)) => format!("chain.jsonl, line {line}"),
         (None, None) => "chain.jsonl".to_owned(),
     };
     let kind = look.paint(Tone::Bad, finding.kind.as_str());
     format!("  {place}: {kind}: {}\n", text::safe(&finding.message))
+}
+
+/// What an export came to, for people.
+pub fn exported(look: &Look, folder: &Path, files: usize, report: &Report<'_>) -> String {
+    let runs = text::count(report.audit.runs.len(), "run");
+    let folder = text::safe(&folder.display().to_string());
+    let mut out = format!("{}\n", audit(look, report.audit));
+    out.push_str(&format!("{runs} exported: {}, {}\n", look.paint(Tone::Strong, &folder), text::count(files, "file")));
+    out.push_str(&format!(
+        "  read    {folder}/report.html\n  verify  patchctl audit verify --export {folder}, or as {folder}/README.md says\n"
+    ));
+    out
 }

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod control;
+pub mod dossier;
 pub mod evidence;
 pub mod input_error;
 pub mod json;

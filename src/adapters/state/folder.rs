@@ -22,7 +22,7 @@ use crate::ports::Store;
 use crate::ports::state::{Frozen, Loaded, StateError};
 
 /// What is frozen when a run starts.
-const FROZEN: [&str; 3] = ["plan.toml", "playbooks.json", "settings.json"];
+pub(super) const FROZEN: [&str; 3] = ["plan.toml", "playbooks.json", "settings.json"];
 
 /// A run's folder, held by this process alone.
 #[derive(Debug)]

@@ -49,6 +49,17 @@ impl StateDir {
         Ok(Self { root: root.to_owned(), site })
     }
 
+    /// The records in a folder that `audit export` made, to be read. Whoever got it may keep it as they like.
+    ///
+    /// # Errors
+    /// When the folder is none of these.
+    pub fn exported(root: &Path) -> Result<Self, StateError> {
+        let runs = root.join("runs");
+        fs::read_dir(&runs).map_err(io_error(&runs, "cannot be listed; is it a folder that `audit export` made?"))?;
+        let site = Site { root: root.join("site"), syslog: SYSLOG.into(), access: Access::Own };
+        Ok(Self { root: root.to_owned(), site })
+    }
+
     /// The folder of a run.
     pub fn path_of(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(run.as_str())
@@ -131,6 +142,23 @@ impl Runs for StateDir {
             entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         Ok(names)
+    }
+
+    fn files(&self, run: &RunId) -> Result<Vec<String>, StateError> {
+        let folder = self.path_of(run);
+        // A link that somebody planted is not followed: what it leads to is no record.
+        let is_file = |name: &String| fs::symlink_metadata(folder.join(name)).is_ok_and(|meta| meta.is_file());
+        let own = ["journal.jsonl"].into_iter().chain(folder::FROZEN).map(str::to_owned);
+        let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric()) && !name.is_empty();
+        let blobs = self.blobs(run)?.into_iter().filter(plain).map(|name| format!("blobs/{name}"));
+        Ok(own.chain(blobs).filter(is_file).collect())
+    }
+
+    fn copy(&self, run: &RunId, file: &str, to: &mut dyn io::Write) -> Result<(), StateError> {
+        let path = self.path_of(run).join(file);
+        let mut from = fs::File::open(&path).map_err(io_error(&path, "cannot be opened"))?;
+        io::copy(&mut from, to).map_err(io_error(&path, "cannot be copied"))?;
+        Ok(())
     }
 
     fn site(&self) -> Result<Option<Vec<u8>>, StateError> {

@@ -34,6 +34,8 @@ pub enum FindingKind {
     Decision,
     /// The site's chain was altered, cut or replaced.
     Chain,
+    /// A file of an export is gone, another, or none of its own.
+    Exported,
     /// Something cannot be read.
     Unreadable,
 }
@@ -51,6 +53,7 @@ impl FindingKind {
             Self::Signature => "signature",
             Self::Decision => "decision",
             Self::Chain => "site chain",
+            Self::Exported => "exported file",
             Self::Unreadable => "unreadable",
         }
     }
@@ -151,17 +154,36 @@ pub struct Audit {
     pub site: SiteAudit,
     /// Lines from outside that were compared; none: nothing outside was.
     pub anchors: Option<u64>,
+    /// The files of the export that was looked at; left out where it was the state folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportAudit>,
+}
+
+/// The files of an export, against the lists of them that it has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ExportAudit {
+    /// How many there are.
+    pub files: u64,
+    /// What is wrong with them.
+    pub findings: Vec<Finding>,
 }
 
 impl Audit {
     /// Of these parts.
     pub fn new(runs: Vec<RunAudit>, site: SiteAudit, anchors: Option<u64>) -> Self {
         let ok = site.findings.is_empty() && runs.iter().all(|run| run.ok);
-        Self { schema: AUDIT_VERSION, ok, exit_code: if ok { 0 } else { 5 }, runs, site, anchors }
+        Self { schema: AUDIT_VERSION, ok, exit_code: if ok { 0 } else { 5 }, runs, site, anchors, export: None }
+    }
+
+    /// With what was found of the files of an export.
+    pub fn with_export(self, export: ExportAudit) -> Self {
+        let ok = self.ok && export.findings.is_empty();
+        Self { ok, exit_code: if ok { 0 } else { 5 }, export: Some(export), ..self }
     }
 
     /// All that is wrong.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.site.findings.iter().chain(self.runs.iter().flat_map(|run| &run.findings))
+        let export = self.export.iter().flat_map(|export| &export.findings);
+        export.chain(&self.site.findings).chain(self.runs.iter().flat_map(|run| &run.findings))
     }
 }

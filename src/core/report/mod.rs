@@ -12,7 +12,7 @@ use jiff::Timestamp;
 pub use self::host::{host_result, standing};
 pub use self::message::message;
 pub use self::plan::plan_document;
-pub use self::question::question;
+pub use self::question::{question, way_back};
 use super::document::{
     ActionState, Cancelled, DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp,
     Summary, Waiting, WaitingFor,

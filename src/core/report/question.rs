@@ -78,7 +78,8 @@ fn host_evidence(rollout: &Rollout, host: HostIx) -> HostEvidence {
     }
 }
 
-fn way_back(rollout: &Rollout, host: HostIx) -> WayBack {
+/// Whether a host can go back, as far as it is known.
+pub fn way_back(rollout: &Rollout, host: HostIx) -> WayBack {
     let run = rollout.host(host);
     let Some(found) = run.resolution.as_deref() else { return WayBack::NotNeeded };
     if rollout.ops(host).is_empty() {
