@@ -137,7 +137,11 @@ impl Runs for StateDir {
 
     fn blobs(&self, run: &RunId) -> Result<Vec<String>, StateError> {
         let folder = self.path_of(run).join("blobs");
-        let entries = fs::read_dir(&folder).map_err(io_error(&folder, "cannot be listed"))?;
+        let entries = match fs::read_dir(&folder) {
+            // Whoever copied the records may have left an empty folder out; a blob that is named is missed elsewhere.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io_error(&folder, "cannot be listed"))?,
+        };
         let mut names: Vec<String> =
             entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();

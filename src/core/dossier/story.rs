@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::approval::{Approval, Decision};
+use super::super::approval::Decision;
 use super::super::document::{Stamp, Verdict};
 use super::super::event::{Event, GateKind, PauseCause, StageEnd, Step, UndoCause};
 use super::super::findings::StepResult;
@@ -129,7 +129,7 @@ impl Story {
             0 => question.stage.to_string(),
             before => format!("{}-{}", question.stage, before + 1),
         };
-        let rules = rules.unwrap_or_else(Approval::default);
+        let rules = rules.unwrap_or_default();
         self.gates.push((stage, GateStory { name, question, text, rules, decisions: Vec::new(), void: None }));
     }
 

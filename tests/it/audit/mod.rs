@@ -2,4 +2,5 @@
 
 mod access;
 mod bench;
+mod export;
 mod verify;
