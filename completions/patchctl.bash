@@ -85,11 +85,17 @@ _patchctl() {
             patchctl,status)
                 cmd="patchctl__subcmd__status"
                 ;;
+            patchctl__subcmd__audit,export)
+                cmd="patchctl__subcmd__audit__subcmd__export"
+                ;;
             patchctl__subcmd__audit,help)
                 cmd="patchctl__subcmd__audit__subcmd__help"
                 ;;
             patchctl__subcmd__audit,verify)
                 cmd="patchctl__subcmd__audit__subcmd__verify"
+                ;;
+            patchctl__subcmd__audit__subcmd__help,export)
+                cmd="patchctl__subcmd__audit__subcmd__help__subcmd__export"
                 ;;
             patchctl__subcmd__audit__subcmd__help,help)
                 cmd="patchctl__subcmd__audit__subcmd__help__subcmd__help"
@@ -165,6 +171,9 @@ _patchctl() {
                 ;;
             patchctl__subcmd__help,status)
                 cmd="patchctl__subcmd__help__subcmd__status"
+                ;;
+            patchctl__subcmd__help__subcmd__audit,export)
+                cmd="patchctl__subcmd__help__subcmd__audit__subcmd__export"
                 ;;
             patchctl__subcmd__help__subcmd__audit,verify)
                 cmd="patchctl__subcmd__help__subcmd__audit__subcmd__verify"
@@ -364,7 +373,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__audit)
-            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help verify help"
+            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help verify export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -409,9 +418,89 @@ _patchctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        patchctl__subcmd__audit__subcmd__help)
-            opts="verify help"
+        patchctl__subcmd__audit__subcmd__export)
+            opts="-o -i -l -q -v -h --since --until --out --anchors --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --anchors)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --inventory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__audit__subcmd__help)
+            opts="verify export help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__audit__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -452,13 +541,17 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__audit__subcmd__verify)
-            opts="-i -l -q -v -h --anchors --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-i -l -q -v -h --anchors --export --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --anchors)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --export)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -746,8 +839,22 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help__subcmd__audit)
-            opts="verify"
+            opts="verify export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__help__subcmd__audit__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -53,7 +53,7 @@ complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "rollback" -d 'Und
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "recover" -d 'Ask a lost host what became of it, and finish or restore it'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "release" -d 'Give a host up, and clear the run\'s claim on it (replaced hardware)'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "report" -d 'Show a finished run\'s result again'
-complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered, or hand them to an auditor'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "inventory" -d 'Look at the inventory, and at who answers'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "playbook" -d 'Look at the playbooks that are known here'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
@@ -372,22 +372,24 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand report" -l config -d '
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
 jsonl\t'One event a line, the document last'"
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l state-dir -d 'Where runs are kept' -r -F
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s q -l quiet -d 'Print results and errors only'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s v -l verbose -d 'Say more (repeatable)'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Prove that records are whole and unaltered'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -f -a "verify" -d 'Prove that records are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l anchors -d 'Compare with what was left outside: lines of the system\'s log, or witness files of hosts (`-`: standard input)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l export -d 'The records in a folder that `audit export` made, instead of those of this machine' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
@@ -401,7 +403,25 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l since -d 'All runs that started at this moment or later: RFC 3339, or a day in UTC (`2026-11-01`)' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l until -d 'All runs that started before this moment; a day is included' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s o -l out -d 'The folder; it must not be there yet, or be empty' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l anchors -d 'Compare with what was left outside, too: lines of the system\'s log, or witness files of hosts (`-`: standard input)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Prove that records are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __fish_seen_subcommand_from list ping help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __fish_seen_subcommand_from list ping help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
@@ -570,7 +590,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_s
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "recover" -d 'Ask a lost host what became of it, and finish or restore it'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "release" -d 'Give a host up, and clear the run\'s claim on it (replaced hardware)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "report" -d 'Show a finished run\'s result again'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered, or hand them to an auditor'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "inventory" -d 'Look at the inventory, and at who answers'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "playbook" -d 'Look at the playbooks that are known here'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
@@ -579,6 +599,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_s
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "schema" -d 'Print the JSON schema of a file or document'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Prove that records are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "list" -d 'What is in the inventory; `--output json` prints what `ansible-inventory --list` prints'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "ping" -d 'Who answers over SSH'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from playbook" -f -a "list" -d 'The playbooks that are known here'

@@ -3,14 +3,15 @@
 use serde_json::Value;
 
 use super::bench::Bench;
-use super::host::spec;
+use super::host::{plain, spec};
+
+const RUN: [&str; 6] = ["run", "plan.toml", "--yes", "--approve", "all", "--reason"];
 
 #[test]
 fn a_host_is_a_witness_against_records_that_were_altered_or_taken_away() {
     let Some(bench) = Bench::start(&[spec("uat-1"), spec("prod-1")]) else { return };
     bench.plan("packages = [\"openssl\", \"libssl3\"]");
-    let args = ["run", "plan.toml", "--yes", "--approve", "all", "--reason", "smoke tests fine"];
-    let document = bench.json(0, &args);
+    let document = bench.json(0, &[&RUN[..], &["smoke tests fine"]].concat());
     let run = document["run_id"].as_str().unwrap();
 
     let verified = bench.json(0, &["audit", "verify"]);
@@ -68,4 +69,82 @@ fn kinds(document: &Value) -> Vec<&str> {
     let mut kinds: Vec<&str> = all.map(|finding| finding["kind"].as_str().unwrap()).collect();
     kinds.sort_unstable();
     kinds
+}
+
+/// What a host, or a line of a log, says of a run: how many records there were, and the hash of the last.
+fn anchor(line: &str) -> (u64, String) {
+    let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name)).unwrap().to_owned();
+    (field("records=").parse().unwrap(), field("head=").clone())
+}
+
+#[test]
+fn what_a_host_witnesses_is_what_the_journal_has() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
+    bench.plan("packages = [\"lab-plain\"]");
+    let done = bench.json(0, &[&RUN[..], &["smoke tests fine"]].concat());
+    let run = done["run_id"].as_str().unwrap();
+    let verified = bench.json(0, &["audit", "verify"]);
+    assert_eq!((&verified["runs"][0]["head"], &verified["runs"][0]["ok"]), (&done["audit_head"], &true.into()));
+
+    let path = format!("state/runs/{run}/journal.jsonl");
+    let journal = bench.read(&path);
+    let heads: Vec<String> =
+        journal.lines().map(|line| patchctl::core::ids::Digest::of(line.as_bytes()).to_string()).collect();
+    let mut witnesses = String::new();
+    for host in &bench.hosts {
+        let said = host.read(&format!("/var/lib/patchctl/witness/{run}"));
+        assert!(!said.is_empty(), "{} is no witness", host.name);
+        for line in said.lines() {
+            let (records, head) = anchor(line);
+            assert_eq!(heads[usize::try_from(records).unwrap() - 1], head, "{}: {line}", host.name);
+        }
+        witnesses.push_str(&said);
+    }
+    bench.write("witnesses", &witnesses);
+    let reach = |document: &Value| document["runs"][0]["anchored"]["records"].as_u64().unwrap();
+    let by_hosts = reach(&bench.json(0, &["audit", "verify", run, "--anchors", "witnesses"]));
+    assert!(by_hosts > 0 && by_hosts < heads.len() as u64, "{by_hosts}");
+
+    // Altered, and its chain and the site's made anew: a host still tells.
+    bench.write(&path, &journal.replacen("smoke tests fine", "smoke tests poor", 1));
+    bench.json(5, &["audit", "verify"]);
+    let mut prev = format!("sha256:{}", "0".repeat(64));
+    let (mut anew, mut new_heads) = (String::new(), Vec::new());
+    for (seq, line) in journal.lines().enumerate() {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        record["prev"] = prev.into();
+        if seq == 1 {
+            record["by"]["name"] = "mallory".into();
+        }
+        let line = record.to_string();
+        prev = patchctl::core::ids::Digest::of(line.as_bytes()).to_string();
+        new_heads.push(prev.clone());
+        anew.push_str(&format!("{line}\n"));
+    }
+    bench.write(&path, &anew);
+    let found = bench.json(5, &["audit", "verify", "--anchors", "witnesses"]);
+    let rewritten = |finding: &Value| {
+        finding["kind"] == "rewritten" && finding["message"].as_str().unwrap().contains("of the anchors")
+    };
+    assert!(found["runs"][0]["findings"].as_array().unwrap().iter().any(rewritten), "{found:#}");
+    bench.write(&path, &journal);
+    bench.json(0, &["audit", "verify", "--anchors", "witnesses"]);
+    log(&bench, run, heads.len() as u64);
+}
+
+/// The same from the line that goes to the system's log, in the form that a log keeps it in.
+fn log(bench: &Bench, run: &str, records: u64) {
+    let chain = bench.read("state/chain.jsonl");
+    let logged = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let field = |name: &str| line[name].as_str().unwrap().to_owned();
+        let (change, moment, head) = (field("change"), field("moment"), field("head"));
+        let said = format!("run={run} change={change} moment={moment} records={} head={head}", line["records"]);
+        format!("2026-11-26T19:37:00.000001+00:00 ops patchctl[7]: {said}\n")
+    };
+    bench.write("log", &chain.lines().map(logged).collect::<String>());
+    let document = bench.json(0, &["audit", "verify", run, "--anchors", "log"]);
+    assert_eq!(document["runs"][0]["anchored"]["records"], records, "{document:#}");
+    let text = bench.patchctl(&["audit", "verify", run, "--anchors", "log"]).ended(0).out;
+    assert!(text.contains(&format!("records 0 to {} are anchored: all", records - 1)), "{text}");
 }

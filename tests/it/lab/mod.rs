@@ -16,6 +16,7 @@ mod dead_man;
 mod economy;
 mod elsewhere;
 mod exact;
+mod export;
 mod failure;
 mod faults;
 mod fleet;
