@@ -256,7 +256,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -350,7 +350,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -396,7 +396,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -462,7 +462,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -572,7 +572,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -646,7 +646,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -692,7 +692,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -738,7 +738,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -788,7 +788,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1254,7 +1254,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1356,7 +1356,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1426,7 +1426,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1472,7 +1472,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1554,7 +1554,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1600,7 +1600,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1678,7 +1678,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1724,7 +1724,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1826,7 +1826,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1872,7 +1872,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1954,7 +1954,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2048,7 +2048,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2122,7 +2122,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2168,7 +2168,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2250,7 +2250,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2340,7 +2340,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2422,7 +2422,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2468,7 +2468,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2514,7 +2514,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -2560,7 +2560,7 @@ _patchctl() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --color)

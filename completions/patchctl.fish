@@ -28,7 +28,9 @@ complete -c patchctl -n "__fish_patchctl_needs_command" -s i -l inventory -d 'An
 complete -c patchctl -n "__fish_patchctl_needs_command" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_needs_command" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_needs_command" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -72,7 +74,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s i -l inventory
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -95,7 +99,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s i -l inventory
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -118,7 +124,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s i -l inventor
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -134,7 +142,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand check" -s i -l invento
 complete -c patchctl -n "__fish_patchctl_using_subcommand check" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand check" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand check" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -147,7 +157,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand runs" -s i -l inventor
 complete -c patchctl -n "__fish_patchctl_using_subcommand runs" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand runs" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand runs" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -160,7 +172,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand status" -s i -l invent
 complete -c patchctl -n "__fish_patchctl_using_subcommand status" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand status" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand status" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -184,7 +198,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -s i -l inven
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand approve" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -211,7 +227,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s i -l invent
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -236,7 +254,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s i -l invent
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -255,7 +275,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s i -l invento
 complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand pause" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -273,7 +295,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s i -l invent
 complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand cancel" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -299,7 +323,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s i -l inve
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -325,7 +351,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s i -l inven
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -347,7 +375,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s i -l inven
 complete -c patchctl -n "__fish_patchctl_using_subcommand release" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand release" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -363,7 +393,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s i -l invent
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -376,7 +408,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -394,7 +428,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -411,7 +447,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -427,7 +465,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __f
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __fish_seen_subcommand_from list ping help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __fish_seen_subcommand_from list ping help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __fish_seen_subcommand_from list ping help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -443,7 +483,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_seen_subcommand_from list" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_seen_subcommand_from list" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_seen_subcommand_from list" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -460,7 +502,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_seen_subcommand_from ping" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_seen_subcommand_from ping" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and __fish_seen_subcommand_from ping" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -479,7 +523,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and not __fi
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and not __fish_seen_subcommand_from list show help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and not __fish_seen_subcommand_from list show help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and not __fish_seen_subcommand_from list show help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -495,7 +541,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_s
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from list" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from list" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from list" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -508,7 +556,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_s
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from show" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from show" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from show" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -525,7 +575,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -s i -l inventor
 complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -540,7 +592,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand completions" -s i -l i
 complete -c patchctl -n "__fish_patchctl_using_subcommand completions" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand completions" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand completions" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -553,7 +607,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand man" -s i -l inventory
 complete -c patchctl -n "__fish_patchctl_using_subcommand man" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand man" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand man" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -566,7 +622,9 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s i -l invent
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
-jsonl\t'One event a line, the document last'"
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

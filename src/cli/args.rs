@@ -65,11 +65,9 @@ pub enum Output {
     Json,
     /// One event a line, the document last
     Jsonl,
-    /// A later version's.
-    #[value(hide = true)]
+    /// A report for auditors, as Markdown (`report` alone)
     Markdown,
-    /// A later version's.
-    #[value(hide = true)]
+    /// The same as HTML
     Html,
     /// A later version's.
     #[value(hide = true)]

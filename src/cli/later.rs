@@ -85,14 +85,25 @@ pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
         Command::Resume(args) => args.later.given().map(flag),
         _ => None,
     };
-    by_command.or_else(|| output(cli)).or_else(|| no_reason(cli)).or_else(|| no_host(cli))
+    by_command.or_else(|| report_alone(cli)).or_else(|| output(cli)).or_else(|| no_reason(cli)).or_else(|| no_host(cli))
+}
+
+/// Forms that only a report has.
+fn report_alone(cli: &Cli) -> Option<Refusal> {
+    let name = match cli.global.output? {
+        Output::Markdown => "markdown",
+        Output::Html => "html",
+        _ => return None,
+    };
+    (!matches!(cli.command, Command::Report { .. })).then(|| Refusal {
+        kind: ErrorKind::InvalidValue,
+        text: format!("`--output {name}` is for `patchctl report` alone; use table, json or jsonl"),
+    })
 }
 
 fn output(cli: &Cli) -> Option<Refusal> {
     let name = match cli.global.output? {
-        Output::Table | Output::Json | Output::Jsonl => return None,
-        Output::Markdown => "markdown",
-        Output::Html => "html",
+        Output::Table | Output::Json | Output::Jsonl | Output::Markdown | Output::Html => return None,
         Output::Csv => "csv",
         Output::Junit => "junit",
     };

@@ -110,7 +110,7 @@ fn what_is_not_built_is_refused_by_name() {
         ("run p.toml --planned f", "`--planned`"),
         ("run p.toml --stage prod --proof last", "`--stage`"),
         ("resume last --proof last", "`--proof`"),
-        ("report last --output html", "`--output html`"),
+        ("report last --output csv", "`--output csv`"),
         ("report last --output junit", "`--output junit`"),
     ] {
         let (text, code) = error(line);
@@ -135,6 +135,10 @@ fn mistakes_end_with_2() {
         ("approve last --import f --reason x", "cannot be used with"),
         ("approve last --import f --sign k", "cannot be used with"),
         ("approve last --export f --resume", "cannot be used with"),
+        ("runs --output html", "`--output html` is for `patchctl report` alone"),
+        ("audit export -o d", "required arguments were not provided"),
+        ("audit export last --since 2026-01-01 -o d", "cannot be used with"),
+        ("audit export --since 2026-01-01T08:00 -o d", "give a day"),
         ("resume", "required arguments were not provided"),
         ("resume last --due", "cannot be used with"),
         ("approve last --digest 12", "at least the first 8 digits"),

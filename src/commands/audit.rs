@@ -26,13 +26,13 @@ pub(super) fn command(context: &Context<'_>, command: &AuditCommand) -> Ended {
 
 fn verify(context: &Context<'_>, args: &AuditVerifyArgs) -> Ended {
     let anchors = args.anchors.as_deref().map(read_anchors).transpose()?;
+    let listed = args.export.as_deref().map(super::export::check).transpose()?;
     let runs = match &args.export {
         Some(folder) => context.wiring.exported(folder)?,
         None => context.runs()?,
     };
     let run = args.run.as_deref().map(|word| named(runs.as_ref(), word)).transpose()?;
     let signatures = context.wiring.signatures(&context.wiring.front(true));
-    let listed = args.export.as_deref().map(super::export::check).transpose()?;
     let wanted: Option<BTreeSet<RunId>> = match (run, &listed) {
         (Some(run), _) => Some([run].into()),
         (None, Some(listed)) => listed.runs.clone(),

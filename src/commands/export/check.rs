@@ -51,6 +51,10 @@ struct Run {
 pub(in crate::commands) fn check(folder: &Path) -> Result<Listed, CommandError> {
     let mut there = BTreeMap::new();
     walk(folder, "", &mut there)?;
+    if !folder.join("runs").is_dir() {
+        let message = format!("--export {}: there are no runs in it", folder.display());
+        return Err(CommandError::invalid(message, "name a folder that `audit export` made"));
+    }
     let mut findings = Vec::new();
     let mut found = |message: String| {
         findings.push(Finding { run: None, record: None, kind: FindingKind::Exported, message });

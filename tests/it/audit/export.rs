@@ -99,6 +99,9 @@ fn report_of(bench: &Bench, run: &str) {
         for part in [run, "DEMO", "tests are fine", "uat", "prod", "uat-02", "6.5.1", "CC8.1", "A.8.8", "SHA256:"] {
             assert!(report.contains(part), "{part:?} is not in {name}");
         }
+        let form = if name == "report.md" { "markdown" } else { "html" };
+        let output = bench.command("state", &["report", run, "--output", form]).output().unwrap();
+        assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains("tests are fine"));
         for part in ["<script", "src=", "href=", "@import", "url("] {
             assert!(!report.contains(part), "{part:?} is in {name}");
         }
