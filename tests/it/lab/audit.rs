@@ -148,3 +148,28 @@ fn log(bench: &Bench, run: &str, records: u64) {
     let text = bench.patchctl(&["audit", "verify", run, "--anchors", "log"]).ended(0).out;
     assert!(text.contains(&format!("records 0 to {} are anchored: all", records - 1)), "{text}");
 }
+
+#[test]
+fn the_systems_log_keeps_how_far_a_journal_had_come() {
+    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    let host = bench.host("uat-1");
+    // The host is the controller for once: it has a journald. It gets the C library that patchctl was linked against, too.
+    let folder = host.path("/opt/patchctl");
+    std::fs::create_dir_all(&folder).unwrap();
+    let copied = std::process::Command::new("sh")
+        .args(["-euc", "ldd \"$1\" | grep -o '/[^ ]*' | xargs -I % cp -L % \"$2\"; cp \"$1\" \"$2/patchctl\"", "sh"])
+        .args([env!("CARGO_BIN_EXE_patchctl").as_ref(), folder.as_os_str()])
+        .status();
+    assert!(copied.unwrap().success());
+    let out = host.sh("cd /opt/patchctl
+        ./ld-linux* --library-path . ./patchctl demo --output json </dev/null 2>/dev/null");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let head = document["audit_head"].as_str().unwrap();
+    let log = host.sh("journalctl -t patchctl -o short-iso --no-pager");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("run=")).collect();
+    let run = format!("run={} ", document["run_id"].as_str().unwrap());
+    assert!(lines.len() >= 2 && lines.iter().all(|line| line.contains(&run)), "{log}");
+    assert!(lines[0].contains("moment=started"), "{log}");
+    let (_, last) = anchor(lines.last().unwrap());
+    assert_eq!(last, head, "{log}");
+}

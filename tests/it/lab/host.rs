@@ -124,25 +124,25 @@ impl Host {
     }
 
     /// The path on this machine of a path on the host.
-    fn outside(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
     /// A file's text; empty where there is none.
     pub(super) fn read(&self, path: &str) -> String {
-        std::fs::read_to_string(self.outside(path)).unwrap_or_default()
+        std::fs::read_to_string(self.path(path)).unwrap_or_default()
     }
 
     pub(super) fn metadata(&self, path: &str) -> std::fs::Metadata {
-        self.outside(path).metadata().unwrap()
+        self.path(path).metadata().unwrap()
     }
 
     pub(super) fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.outside(path), text).unwrap();
+        std::fs::write(self.path(path), text).unwrap();
     }
 
     pub(super) fn exists(&self, path: &str) -> bool {
-        self.outside(path).symlink_metadata().is_ok()
+        self.path(path).symlink_metadata().is_ok()
     }
 
     /// Its whole state as text.

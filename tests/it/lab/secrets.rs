@@ -184,10 +184,14 @@ fn what_a_person_types_goes_nowhere() {
 fn what_commands_and_variables_give_goes_nowhere() {
     let Some((bench, server)) = planted() else { return };
     let uat = bench.host("uat-1");
+    // Who becomes root there says root's password, which is another than the login's.
+    uat.write("/root/password", &format!("root:{}\n", canary("become")));
+    uat.sh("chpasswd </root/password; rm /root/password; echo 'Defaults:opspw targetpw' >/etc/sudoers.d/zz-targetpw");
     bench.write("password", &format!("{}\n", canary("password")));
+    bench.write("become", &format!("{}\n", canary("become")));
     bench.inventory(
         "user = \"opspw\"\nbecome = \"sudo\"\n\
-         password_command = \"env >env.login; cat password\"\nbecome_password_command = \"env >env.become; cat password\"",
+         password_command = \"env >env.login; cat password\"\nbecome_password_command = \"env >env.become; cat become\"",
     );
     bench.plan("packages = [\"lab-slow\"]");
     let hooks = "[[notify]]\nname = \"hook\"\nwebhook = { url_env = \"HOOK_URL\", secret_env = \"HOOK_KEY\", ca = \"tls/ca.pem\" }\n\
@@ -209,7 +213,7 @@ fn what_commands_and_variables_give_goes_nowhere() {
     watch.end();
     assert!(!server.got().is_empty());
     assert_not_said(&bench);
-    assert_not_kept(&bench, &["password"]);
+    assert_not_kept(&bench, &["password", "become"]);
     assert_not_on(uat);
 }
 
