@@ -3,6 +3,7 @@
 pub mod approval;
 mod arrival;
 pub mod audit;
+pub mod calendar;
 pub mod document;
 pub mod dossier;
 pub mod duration;

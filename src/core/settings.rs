@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
+use super::calendar::{Calendar, Freeze, Window};
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
@@ -52,6 +53,9 @@ pub struct Settings {
     /// Who is told of what happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
+    /// When no host may begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
 }
 
 /// What kind of run.
@@ -200,6 +204,9 @@ pub struct Stage {
     pub timeout: Duration,
     /// The gate at its end (and its beginning); none: no gate.
     pub approval: Option<Approval>,
+    /// When its hosts may begin: one window of each list must be open (the plan's list, the policy's). None: at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Vec<Window>>,
 }
 
 /// A number of hosts, or a share of the stage's.
@@ -373,6 +380,12 @@ impl Settings {
     /// The host with this name.
     pub fn host(&self, name: &HostName) -> Option<HostIx> {
         (0..).map(HostIx).zip(&self.hosts).find(|(_, host)| host.name == *name).map(|(ix, _)| ix)
+    }
+
+    /// When the stage's hosts may begin.
+    pub fn calendar(&self, stage: StageIx) -> Calendar<'_> {
+        let stage = &self.stages[stage.at()];
+        Calendar::new(&stage.name, &stage.windows, &self.freezes)
     }
 
     /// The stage with this name.

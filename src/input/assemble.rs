@@ -108,6 +108,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         forks: given.forks,
         signers,
         notify: plan.notify.clone(),
+        freezes: Vec::new(),
     }))
 }
 

@@ -25,6 +25,8 @@ mod stage;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(test), expect(dead_code, reason = "what reads them comes with what obeys them"))]
+pub(crate) mod window;
 
 pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
 pub use config::Config;

@@ -161,6 +161,7 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         dead_man: read_dead_man(&table),
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
+        windows: Vec::new(),
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());
     table.finish(&ALL);
@@ -215,10 +216,18 @@ fn read_approval(stage: &Table<'_>) -> Option<Approval> {
 
 /// Who may decide; none: everybody.
 pub(super) fn read_by(table: &Table<'_>) -> Option<Vec<Who>> {
-    let list = table.texts("by")?;
-    if list.value.is_empty() {
-        table.sink.error_hint(&list.span, "`by` is empty: nobody could decide", "leave it out for everybody");
+    let people = read_people(table, "by")?;
+    if let Some((value, _)) =
+        table.raw("by").filter(|(value, _)| value.get_ref().as_array().is_some_and(|l| l.is_empty()))
+    {
+        table.sink.error_hint(&value.span(), "`by` is empty: nobody could decide", "leave it out for everybody");
     }
+    Some(people)
+}
+
+/// A list of people and groups.
+pub(super) fn read_people(table: &Table<'_>, name: &'static str) -> Option<Vec<Who>> {
+    let list = table.texts(name)?;
     let who = |at: &At<String>| Who::parse(&at.value).map_err(|why| table.sink.error(&at.span, why)).ok();
     Some(list.value.iter().filter_map(who).collect())
 }

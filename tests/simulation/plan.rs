@@ -139,6 +139,7 @@ fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
         ]),
         timeout: Duration::from_secs(1800),
         approval: approval(rng),
+        windows: Vec::new(),
     }
 }
 
@@ -182,6 +183,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         forks: None,
         signers: None,
         notify: crate::mail::channels(&mut rng.fork("mail")),
+        freezes: Vec::new(),
     }
 }
 

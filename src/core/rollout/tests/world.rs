@@ -64,6 +64,7 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
         dead_man: DeadMan::Off,
         timeout: std::time::Duration::from_secs(1800),
         approval: Some(Approval::default()),
+        windows: Vec::new(),
     }
 }
 
@@ -96,6 +97,7 @@ pub(in crate::core) fn settings() -> Settings {
         forks: None,
         signers: None,
         notify: Vec::new(),
+        freezes: Vec::new(),
     }
 }
 
