@@ -75,6 +75,24 @@ pub enum When {
     Both,
 }
 
+impl When {
+    /// Where gates stand that both want.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        if self == other { self } else { Self::Both }
+    }
+
+    /// Whether there is one before the stage's first change.
+    pub fn is_before(self) -> bool {
+        self != Self::After
+    }
+
+    /// Whether there is one after its last.
+    pub fn is_after(self) -> bool {
+        self != Self::Before
+    }
+}
+
 /// What happens at a gate that nobody decided in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

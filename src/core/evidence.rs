@@ -34,6 +34,9 @@ pub struct GateQuestion {
     /// Who may decide, and how, in words; none: anybody who may use the state folder, in any way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_decide: Option<String>,
+    /// What rules of a policy have to do with it: those that narrow it, and those that did not open it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<String>,
     /// Who has approved already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_by: Vec<String>,

@@ -15,6 +15,8 @@ use super::calendar::{Calendar, Freeze, Window};
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
+use super::policy::Policy;
+use super::risk::Severity;
 
 /// The version of the frozen settings' format.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -50,6 +52,9 @@ pub struct Settings {
     /// Whose signatures count: the text of an allowed_signers file; none: nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signers: Option<String>,
+    /// What policies say about the run.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
     /// Who is told of what happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
@@ -110,6 +115,9 @@ pub struct Patch {
     pub pin: Pin,
     /// What happens with what no earlier stage proved.
     pub unproven: Unproven,
+    /// How bad the worst weakness is that the patch closes, where the plan says so; nobody's word counts as critical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// The playbook's own variables (`[patch.vars]`): lower-case names; a step sees them as `VAR_NAME`.
     pub vars: BTreeMap<String, String>,
 }

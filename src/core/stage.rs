@@ -50,6 +50,10 @@ pub struct Gate {
     pub opened: Timestamp,
     /// Whose decisions count, and how many it takes.
     pub rules: Approval,
+    /// What rules of a policy have to do with it, for people.
+    pub policy: Vec<String>,
+    /// The decision that a rule makes at it; none: it takes a person's.
+    pub auto: Option<Box<Decision>>,
     /// The decisions that count, in order.
     pub decisions: Vec<(Decision, Timestamp)>,
     /// The decision that settled it, and when: the last approval that was needed, or the first rejection.
@@ -59,7 +63,8 @@ pub struct Gate {
 impl Gate {
     /// A gate that nobody has decided.
     pub fn new(kind: GateKind, digest: Digest, opened: Timestamp, rules: Approval) -> Self {
-        Self { kind, digest, opened, rules, decisions: Vec::new(), decided: None }
+        let (policy, decisions) = (Vec::new(), Vec::new());
+        Self { kind, digest, opened, rules, policy, auto: None, decisions, decided: None }
     }
 
     /// How many approvals it has, and how many it takes.

@@ -8,7 +8,7 @@ use crate::core::audit::anchors::Anchor;
 use crate::core::audit::journal::Journal;
 use crate::core::audit::site::Chain;
 use crate::core::audit::{Audit, Finding, FindingKind, Reach, RunAudit};
-use crate::core::document::Verdict;
+use crate::core::document::{How, Verdict};
 use crate::core::event::{Event, GateKind};
 use crate::core::findings::StepResult;
 use crate::core::ids::{Digest, RunId, StageIx};
@@ -239,6 +239,12 @@ impl Look<'_> {
                 }
                 Ok(_) => {}
             }
+        }
+        if decision.how == How::Policy && decision.verdict == Verdict::Approved {
+            if gate.auto.as_deref() != Some(decision) {
+                self.found(seq, FindingKind::Decision, "no rule of the policy approves it");
+            }
+            return;
         }
         // What the gate's own time decides is nobody's.
         if decision.verdict != Verdict::Expired

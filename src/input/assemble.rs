@@ -12,6 +12,7 @@ use super::source::{Sink, Source};
 use super::stage::PlanStage;
 use super::table::At;
 use crate::core::ids::{ChangeId, HostIx, PlaybookName, RunId};
+use crate::core::policy::Policy;
 use crate::core::settings::{Escalate, Host, Person, RunKind, SETTINGS_VERSION, Settings, Stage};
 
 /// How to log in, where the command line or the configuration says so.
@@ -109,6 +110,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         signers,
         notify: plan.notify.clone(),
         freezes: Vec::new(),
+        policy: Policy::default(),
     }))
 }
 

@@ -44,6 +44,11 @@ pub(crate) static PATCH: TableDef = TableDef {
             "\"skip\"",
             "What to do with what no earlier stage proved.",
         ),
+        Key::new(
+            "severity",
+            Kind::Word(&["low", "medium", "high", "critical"], &[]),
+            "How bad the worst weakness is that the patch closes, in CVSS's words; without it rules count it as critical.",
+        ),
         Key::new("vars", Kind::Map(&Kind::Text), "Variables of the playbook; a step sees `name` as `VAR_NAME`."),
     ],
 };
@@ -78,6 +83,7 @@ pub(crate) fn read_patch(table: Table<'_>, path: &Path) -> PlanPatch {
         allow_removals: table.bool("allow_removals").unwrap_or(false),
         pin: table.word("pin").unwrap_or(Pin::Exact),
         unproven: table.word("unproven").unwrap_or(Unproven::Skip),
+        severity: table.word("severity"),
         vars: read_vars(&table),
     };
     table.finish(&ALL);

@@ -67,7 +67,7 @@ fn lot_of(rollout: &Rollout, host: HostIx) -> Lot {
         Place::Kept => Lot::Stays,
         Place::Waiting | Place::Ready | Place::Stashed => Lot::NotBegun,
         Place::Lost | Place::NotRestored => Lot::NotKnown,
-        Place::Current | Place::Refused | Place::Restored => Lot::Nothing,
+        Place::Excepted | Place::Current | Place::Refused | Place::Restored => Lot::Nothing,
     }
 }
 

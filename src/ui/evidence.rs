@@ -193,7 +193,8 @@ fn tone(state: StateReason) -> Tone {
         | StateReason::Unreachable
         | StateReason::Refused
         | StateReason::Unproven
-        | StateReason::Claimed => Tone::Warn,
+        | StateReason::Claimed
+        | StateReason::Excepted => Tone::Warn,
         _ => Tone::Bad,
     }
 }
@@ -414,6 +415,7 @@ fn who_decides(gate: &GateQuestion) -> Vec<String> {
     if let Some(allowed) = &gate.may_decide {
         lines.push(format!("may decide: {allowed}"));
     }
+    lines.extend(gate.policy.iter().map(|rule| format!("policy: {}", text::one_line(rule))));
     if !gate.approved_by.is_empty() {
         lines.push(format!("approved by {}", gate.approved_by.join(", ")));
     }

@@ -8,6 +8,7 @@ use patchctl::core::approval::{Approval, OnTimeout, When, Who};
 use patchctl::core::host::Place;
 use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use patchctl::core::packages::{OpKind, PackageOp};
+use patchctl::core::policy::Policy;
 use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::{
     Amount, DeadMan, Escalate, Host, OnExceeded, Patch, Person, Pin, Reboot, Restart, RunKind, Scope, Select, Settings,
@@ -176,6 +177,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
             allow_removals: rng.chance(500),
             pin: if rng.chance(800) { Pin::Exact } else { Pin::Off },
             unproven: rng.pick(&[Unproven::Skip, Unproven::Skip, Unproven::Refuse, Unproven::Ask]),
+            severity: None,
             vars: BTreeMap::new(),
         },
         stages: list,
@@ -184,6 +186,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         signers: None,
         notify: crate::mail::channels(&mut rng.fork("mail")),
         freezes: Vec::new(),
+        policy: Policy::default(),
     }
 }
 
@@ -192,6 +195,7 @@ pub(crate) fn undo(rollout: &Rollout) -> Option<Settings> {
     let old = rollout.settings();
     let mut settings = Settings::clone(old);
     settings.run = RunId::new("01JD0000000000000000000001").expect("a ULID");
+    settings.policy = Policy::default();
     let (mut hosts, mut undo) = (Vec::new(), BTreeMap::new());
     for stage in &mut settings.stages {
         for host in std::mem::take(&mut stage.hosts) {

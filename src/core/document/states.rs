@@ -68,6 +68,8 @@ pub enum StateReason {
     Unproven,
     /// Another run has it; it was not touched.
     Claimed,
+    /// An exception of the policy leaves it as it is; it was not touched.
+    Excepted,
     /// A step failed before anything was changed.
     Failed,
     /// A person said no before anything was changed.
@@ -172,6 +174,7 @@ words!(
     Refused => "refused",
     Unproven => "unproven",
     Claimed => "claimed",
+    Excepted => "excepted",
     Failed => "failed",
     Rejected => "rejected",
     Conflict => "conflict",

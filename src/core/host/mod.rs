@@ -27,6 +27,8 @@ pub enum Place {
     Ready,
     /// It has what was asked for.
     Current,
+    /// An exception leaves it as it is.
+    Excepted,
     /// It was not changed and will not be: not reached, refused, unproven. `problem` says why.
     Refused,
     /// Its old packages are stashed.
@@ -164,6 +166,11 @@ impl HostRun {
             began: None,
             worked_ms: 0,
         }
+    }
+
+    /// An exception leaves it as it is.
+    pub(super) fn except(&mut self) {
+        self.place = Place::Excepted;
     }
 
     /// What comes next for the host while its stage does this.

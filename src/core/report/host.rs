@@ -71,7 +71,11 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
             let reason = if rejected { StateReason::Rejected } else { StateReason::NotBegun };
             Standing::new(Did::None, State::Skipped, reason)
         }
+        Place::Current if all_excepted(rollout, host) => {
+            Standing::new(Did::None, State::Skipped, StateReason::Excepted)
+        }
         Place::Current => Standing::new(Did::None, State::Success, StateReason::Current),
+        Place::Excepted => Standing::new(Did::None, State::Skipped, StateReason::Excepted),
         Place::Refused => Standing::new(Did::None, State::Failed, refusal_reason(run)),
         Place::Stashed => Standing::new(Did::None, State::Skipped, StateReason::Running),
         Place::Applied | Place::Settled | Place::MustReboot => {
@@ -87,6 +91,12 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
         Place::NotRestored => Standing::new(Did::Rollback, State::Failed, undo_reason(run)),
         Place::Lost => Standing::new(Did::Patch, State::Unknown, StateReason::Lost),
     }
+}
+
+/// Whether nothing but what an exception leaves as it is was asked of the host.
+fn all_excepted(rollout: &Rollout, host: HostIx) -> bool {
+    let found = rollout.host(host).resolution.as_deref();
+    rollout.settings().policy.held_back(host).next().is_some() && found.is_some_and(|found| found.current.is_empty())
 }
 
 fn refusal_reason(run: &HostRun) -> StateReason {
@@ -160,6 +170,9 @@ pub(super) fn cause(rollout: &Rollout, host: HostIx) -> Option<String> {
     if let RunKind::Rollback { reason, .. } = &rollout.settings().kind {
         return Some(reason.clone());
     }
+    if standing(rollout, host).reason == StateReason::Excepted {
+        return excepted(rollout, host);
+    }
     let cancelled = rollout.cancelled().filter(|_| is_cancelled(stage)).map(|(_, reason, _)| reason.to_owned());
     let decided = cancelled.or_else(|| stage.decisions.last().map(|(_, _, decision, _)| decision.reason.clone()));
     match run.place {
@@ -174,6 +187,16 @@ pub(super) fn cause(rollout: &Rollout, host: HostIx) -> Option<String> {
         Place::Waiting | Place::Ready => not_begun(rollout, stage),
         _ => None,
     }
+}
+
+/// By which exceptions it is left as it is, or packages of it are.
+fn excepted(rollout: &Rollout, host: HostIx) -> Option<String> {
+    let policy = &rollout.settings().policy;
+    if let Some(exception) = policy.excepted(host) {
+        return Some(exception.cause());
+    }
+    let causes: Vec<String> = policy.held_back(host).map(crate::core::policy::Exception::cause).collect();
+    (!causes.is_empty()).then(|| causes.join("; "))
 }
 
 fn failure_elsewhere(rollout: &Rollout, host: HostIx, stage: &StageRun) -> String {
@@ -272,7 +295,7 @@ pub(super) fn reboot(run: &HostRun) -> Reboot {
 }
 
 /// The checks that are built in: what verifying a host found.
-pub(super) fn checks(run: &HostRun) -> Vec<CheckResult> {
+pub(in crate::core) fn checks(run: &HostRun) -> Vec<CheckResult> {
     let Some(report) = run.settled.as_deref() else { return Vec::new() };
     let installed = matches!(run.place, Place::Patched | Place::Kept);
     if !installed {

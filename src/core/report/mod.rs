@@ -9,6 +9,7 @@ mod stage;
 
 use jiff::Timestamp;
 
+pub(in crate::core) use self::host::checks;
 pub use self::host::{host_result, standing};
 pub use self::message::message;
 pub use self::plan::plan_document;
@@ -106,8 +107,20 @@ fn without_their_needs(rollout: &Rollout) -> Vec<Problem> {
 /// For a refused run only the stages that began say anything.
 fn begun(rollout: &Rollout, stages: Vec<super::document::StageResult>) -> Vec<super::document::StageResult> {
     let limited = without_their_needs(rollout).is_empty();
-    let began = rollout.stages().iter().map(|run| run.opened.is_some() || !limited);
+    let excepted = |ix: usize| rollout.settings().stages[ix].hosts.iter().any(|host| is_excepted(rollout, *host));
+    let stages_of = rollout.stages().iter().enumerate();
+    let began = stages_of.map(|(ix, run)| run.opened.is_some() || !limited || excepted(ix));
     stages.into_iter().zip(began).filter_map(|(stage, began)| began.then_some(stage)).collect()
+}
+
+/// Until when the gate waits for a decision; none: for as long as it takes.
+fn gate_until(rollout: &Rollout, ix: StageIx, gate: &Gate) -> Option<Timestamp> {
+    let has_rules = rollout.settings().stages[ix.at()].approval.is_some() || rollout.gate_rules(ix).is_some();
+    gate.opened.checked_add(gate.rules.wait).ok().filter(|_| has_rules)
+}
+
+fn is_excepted(rollout: &Rollout, host: super::ids::HostIx) -> bool {
+    rollout.host(host).place == super::host::Place::Excepted
 }
 
 /// How the run ended, or stands.
@@ -174,7 +187,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
     let open = (0..).map(StageIx).zip(rollout.stages()).find_map(|(ix, run)| run.open_gate().map(|gate| (ix, gate)));
     if let Some((ix, gate)) = open {
         let stage = &settings.stages[ix.at()];
-        let until = stage.approval.as_ref().and_then(|_| gate.opened.checked_add(gate.rules.wait).ok());
+        let until = gate_until(rollout, ix, gate);
         let (have, need) = gate.tally();
         return Some(Waiting {
             kind: WaitingFor::Approval,

@@ -14,8 +14,6 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
     let stage = settings.stages.get(ix.at())?;
     let run = &rollout.stages()[ix.at()];
     let gate = run.gate.as_ref()?;
-    // A gate that asks about hosts that failed or fell silent opens without the plan's rules, too.
-    let rules = stage.approval.as_ref().map(|_| &gate.rules);
     let (have, need) = gate.tally();
     let kind = match gate.kind {
         _ if run.exceeded => evidence::GateKind::Exceeded,
@@ -39,11 +37,12 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
         kind,
         digest: gate.digest,
         opened_at: Stamp(gate.opened),
-        until: rules.and_then(|rules| gate.opened.checked_add(rules.wait).ok()).map(Stamp),
-        rejects_then: rules.is_some_and(|rules| rules.on_timeout == OnTimeout::Reject),
+        until: super::gate_until(rollout, ix, gate).map(Stamp),
+        rejects_then: gate.rules.on_timeout == OnTimeout::Reject,
         have,
         need,
         may_decide: (!gate.rules.is_simple()).then(|| gate.rules.words(&settings.requester.name)),
+        policy: gate.policy.clone(),
         approved_by: gate.decisions.iter().map(|(decision, _)| decision.by.name.clone()).collect(),
         opens,
         takes_back: patched,
@@ -102,6 +101,9 @@ fn notes(rollout: &Rollout, ix: StageIx) -> Vec<String> {
         let name = &settings.hosts[host.at()].name;
         let Some(found) = run.resolution.as_deref() else { continue };
         let names = |list: Vec<&str>| list.join(", ");
+        for exception in settings.policy.held_back(*host) {
+            notes.push(format!("{name}: left as it is: {}", exception.cause()));
+        }
         if !found.unproven.is_empty() {
             let list = names(found.unproven.iter().map(|p| p.name.as_str()).collect());
             notes.push(format!("{name}: left out, because no earlier stage proved it: {list}"));

@@ -1,17 +1,14 @@
 //! What follows from the state by itself: whose turn it is, when a wave is over, when a gate opens.
 
-use super::super::approval::{Decision, When};
+use super::super::approval::Decision;
 use super::super::document::Verdict;
 use super::super::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use super::super::host::{Activity, Place};
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
-use super::super::pins::Pins;
-use super::super::problem::{ErrorKind, Problem};
-use super::super::settings::{OnExceeded, Pin, RunKind, Scope, Stage, Unproven};
+use super::super::problem::ErrorKind;
+use super::super::settings::{OnExceeded, RunKind, Scope, Stage, Unproven};
 use super::super::stage::{Phase, StageRun};
 use super::Rollout;
-use crate::core::findings::Resolution;
-use crate::core::packages::PackageOp;
 
 impl Rollout {
     /// The next event that follows from the state, or none when the run waits for the world. `head` is the journal's
@@ -67,7 +64,7 @@ impl Rollout {
                 self.next_step(ix).or_else(|| run.is_through().then(|| self.after_recheck(ix, *end, head)))
             }
             Phase::Gate if self.cancelled.is_some() && run.open_gate().is_some() => Some(self.end_cancelled(ix)),
-            Phase::Gate => self.after_gate(ix),
+            Phase::Gate => self.after_gate(ix).or_else(|| self.decided_by_rule(ix)),
             Phase::Undoing(cause) => {
                 self.next_step(ix).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
             }
@@ -81,7 +78,8 @@ impl Rollout {
     fn open_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
         let stage = &self.settings.stages[ix.at()];
         let end = |end| Some(self.end_unchanged(ix, end));
-        if stage.hosts.is_empty() {
+        let excepted = |host: &HostIx| self.hosts[host.at()].place == Place::Excepted;
+        if stage.hosts.iter().all(excepted) {
             return end(StageEnd::Empty);
         }
         let needs = || stage.needs.iter().map(|need| &self.stages[need.at()]);
@@ -177,9 +175,7 @@ impl Rollout {
             }
             return match run.phase {
                 // Nothing was changed there, but now something depends on it: somebody must say so.
-                Phase::Idle if self.settings.stages[need.at()].approval.is_some() => {
-                    Some(self.open_gate(*need, GateKind::After, head))
-                }
+                Phase::Idle if self.gate_rules(*need).is_some() => Some(self.open_gate(*need, GateKind::After, head)),
                 Phase::Idle => Some(self.end_unchanged(*need, StageEnd::Current)),
                 Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
                 _ => None,
@@ -207,7 +203,7 @@ impl Rollout {
             return None;
         }
         let too_many = self.is_unreached(ix);
-        let usable = self.any(ix, |place| !matches!(place, Place::Refused | Place::Waiting));
+        let usable = self.any(ix, |place| !matches!(place, Place::Refused | Place::Waiting | Place::Excepted));
         if too_many || !usable {
             return Some(self.stop_before_change(ix, StageEnd::Refused, head));
         }
@@ -220,7 +216,6 @@ impl Rollout {
     }
 
     fn before_first_change(&self, ix: StageIx, head: Digest) -> Option<Event> {
-        let stage = &self.settings.stages[ix.at()];
         if !self.any(ix, |place| place == Place::Ready) {
             return Some(self.after_last_wave(ix, head));
         }
@@ -233,8 +228,7 @@ impl Rollout {
         if !self.confirmed {
             return (!self.confirming).then_some(Event::Confirming);
         }
-        let before = stage.approval.as_ref().is_some_and(|rules| matches!(rules.when, When::Before | When::Both));
-        if before || self.must_ask(ix) {
+        if self.gate_rules(ix).is_some_and(|rules| rules.when.is_before()) || self.must_ask(ix) {
             return Some(self.open_gate(ix, GateKind::Before, head));
         }
         self.next_wave(ix, head).flatten()
@@ -248,7 +242,8 @@ impl Rollout {
             run.resolution.as_deref().is_some_and(|found| !found.unproven.is_empty())
                 || run.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::Unproven)
         };
-        self.settings.patch.unproven == Unproven::Ask && stage.approval.is_some() && stage.hosts.iter().any(left_out)
+        let asks = self.settings.patch.unproven == Unproven::Ask;
+        asks && stage.hosts.iter().any(left_out) && self.gate_rules(ix).is_some()
     }
 
     fn open_gate(&self, stage: StageIx, gate: GateKind, head: Digest) -> Event {
@@ -301,9 +296,8 @@ impl Rollout {
     }
 
     fn after_last_wave(&self, ix: StageIx, head: Digest) -> Event {
-        let stage = &self.settings.stages[ix.at()];
         let close = |end| Event::ClosingStarted { stage: ix, end };
-        let gate = stage.approval.as_ref().is_some_and(|rules| matches!(rules.when, When::After | When::Both));
+        let gate = self.gate_rules(ix).is_some_and(|rules| rules.when.is_after());
         if self.has_patched(ix) {
             return if gate { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Approved) };
         }
@@ -400,7 +394,7 @@ impl Rollout {
         }
         // A narrow scope leaves healthy hosts patched, and nobody has said yet that they may stay so.
         let undecided = self.any(ix, |place| place == Place::Patched);
-        if undecided && self.settings.stages[ix.at()].approval.is_some() {
+        if undecided && self.gate_rules(ix).is_some() {
             return self.open_gate(ix, GateKind::After, head);
         }
         Event::ClosingStarted { stage: ix, end }
@@ -427,74 +421,5 @@ impl Rollout {
             }
         };
         stage.hosts.iter().filter(goes_back).copied().collect()
-    }
-
-    /// What the stages that succeeded proved.
-    pub(super) fn proved(&self) -> Pins {
-        let mut pins = Pins::default();
-        for (stage, run) in self.settings.stages.iter().zip(&self.stages) {
-            if !run.may_be_built_on() {
-                continue;
-            }
-            for host in stage.hosts.iter().map(|host| &self.hosts[host.at()]) {
-                let Some(found) = host.resolution.as_deref() else { continue };
-                let settled = host.settled.as_deref();
-                let installed = match host.place {
-                    Place::Kept => settled.and_then(|report| report.installed),
-                    Place::Current => found.installed,
-                    _ => continue,
-                };
-                pins.prove(&found.platform, &found.current);
-                pins.prove(&found.platform, settled.map(|report| &report.packages).into_iter().flatten());
-                if let Some(list) = installed.and_then(|digest| self.installed.get(&digest)) {
-                    pins.prove(&found.platform, list.iter());
-                }
-            }
-        }
-        pins
-    }
-
-    /// Two names for one machine would patch it twice, or once under each stage's rules.
-    pub(super) fn same_machine(&self, host: HostIx, first: HostIx) -> Option<Problem> {
-        let name = |host: HostIx| &self.settings.hosts[host.at()].name;
-        let message = format!("this is the same machine as {}: host key and machine ID are equal", name(first));
-        let problem = Problem::new(ErrorKind::Refused, message).on(name(host)).during("resolve");
-        (first != host).then(|| problem.hint("name it once in the inventory; a cloned machine wants its own host key"))
-    }
-
-    /// Why the host is not to be patched as it was resolved, if so.
-    pub(super) fn refusal(&self, host: HostIx, found: &Resolution, ops: &[PackageOp]) -> Option<Problem> {
-        if self.settings.kind != RunKind::Run {
-            return None;
-        }
-        let name = &self.settings.hosts[host.at()].name;
-        let problem = |kind, message: String| Problem::new(kind, message).on(name).during("resolve");
-        let proof = found.proof();
-        if !proof.guaranteed() {
-            let message = format!("no way back: the old packages of {} cannot be had again", proof.missing.join(", "));
-            let hint = "put them into the repository or the package cache, or install dpkg-repack on the host";
-            return Some(problem(ErrorKind::Refused, message).hint(hint));
-        }
-        if !self.is_pinned(host) || self.settings.patch.pin == Pin::Off {
-            return None;
-        }
-        let hint = "add a host of this kind, with these packages, to an earlier stage, or set pin = \"off\"";
-        if self.pins.of(&found.platform).is_none() && !(ops.is_empty() && found.unproven.is_empty()) {
-            let kind = &found.platform;
-            let message = format!("no earlier stage has a host with {} {} {}", kind.distro, kind.release, kind.arch);
-            return Some(problem(ErrorKind::Unproven, message).hint(hint));
-        }
-        if let Some(op) = self.pins.unproved(&found.platform, ops) {
-            let to = op.to.as_ref().map_or("", |version| version.as_str());
-            let message = format!("no earlier stage proved {} {to}", op.name);
-            return Some(problem(ErrorKind::Unproven, message).hint(hint));
-        }
-        let left_out = !found.unproven.is_empty();
-        if left_out && (ops.is_empty() || self.settings.patch.unproven == Unproven::Refuse) {
-            let names: Vec<&str> = found.unproven.iter().map(|package| package.name.as_str()).collect();
-            let message = format!("no earlier stage proved {}", names.join(", "));
-            return Some(problem(ErrorKind::Unproven, message).hint(hint));
-        }
-        None
     }
 }

@@ -169,7 +169,7 @@ impl Rollout {
     fn expired(&self, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
         for (stage, gate) in self.open_gates() {
-            if self.expires(stage, gate).is_some_and(|at| now > at) {
+            if Self::expires(gate).is_some_and(|at| now > at) {
                 let by = Person { name: "patchctl".into(), source: "policy".into() };
                 let reason = "nobody decided in time, and the plan says on_timeout = \"reject\"";
                 let decision = Decision::new(Verdict::Expired, by, reason, How::Policy);
@@ -180,8 +180,8 @@ impl Rollout {
     }
 
     /// After which moment a gate that nobody has decided rejects, where the plan says so.
-    fn expires(&self, stage: StageIx, gate: &Gate) -> Option<Timestamp> {
-        let rules = self.settings.stages[stage.at()].approval.as_ref().map(|_| &gate.rules)?;
+    fn expires(gate: &Gate) -> Option<Timestamp> {
+        let rules = &gate.rules;
         let wait = SignedDuration::try_from(rules.wait).unwrap_or(SignedDuration::MAX);
         let at = gate.opened.checked_add(wait).ok()?;
         (rules.on_timeout == OnTimeout::Reject).then_some(at)
@@ -189,7 +189,7 @@ impl Rollout {
 
     /// When the first of the open gates rejects because nobody decided.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.open_gates().filter_map(|(stage, gate)| self.expires(stage, gate)).min()
+        self.open_gates().filter_map(|(_, gate)| Self::expires(gate)).min()
     }
 
     fn step_result(
@@ -311,7 +311,7 @@ impl Rollout {
                 reason: first.reason.clone(),
             });
         }
-        if self.expires(stage, gate).is_some_and(|at| now > at) {
+        if Self::expires(gate).is_some_and(|at| now > at) {
             return Err(Refusal::Expired);
         }
         if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
@@ -401,9 +401,9 @@ impl Rollout {
         others.into_iter().any(|(_, run)| changes(run))
     }
 
-    /// Whether a gate at which the run waits was decided, or its time is up.
+    /// Whether a gate at which the run waits was decided, or a rule decides it, or its time is up.
     pub fn is_decided(&self, now: Timestamp) -> bool {
-        self.gates().any(|(_, gate)| gate.decided.is_some()) || !self.expired(now).is_empty()
+        self.gates().any(|(_, gate)| gate.decided.is_some() || gate.auto.is_some()) || !self.expired(now).is_empty()
     }
 
     /// What the process waits for, when nothing is under way and somebody else must act.

@@ -12,7 +12,7 @@ use crate::core::host::{Activity, HostRun, Place};
 use crate::core::ids::{Digest, HostIx, JobId, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{Person, RunKind};
-use crate::core::stage::{Gate, Phase, StageRun};
+use crate::core::stage::{Phase, StageRun};
 
 impl Rollout {
     pub(super) fn begin(&mut self, effect: Effect) {
@@ -133,9 +133,7 @@ impl Rollout {
             }
             Event::GateOpened { stage, gate, digest } => {
                 self.stage_mut(*stage)?;
-                // A gate that asks about hosts that failed or fell silent opens without the plan's rules, too.
-                let rules = self.settings.stages[stage.at()].approval.clone().unwrap_or_default();
-                let open = Gate::new(*gate, *digest, at, rules);
+                let open = self.gate_now(*stage, *gate, *digest, at);
                 let run = self.stage_mut(*stage)?;
                 run.phase = Phase::Gate;
                 run.gate = Some(open);
@@ -223,12 +221,16 @@ impl Rollout {
             }
         }
         let run = self.stage_mut(stage)?;
-        let gate = run.gate.as_mut().ok_or(Misfit("no gate to open anew"))?;
+        let mut gate = run.gate.take().ok_or(Misfit("no gate to open anew"))?;
         gate.reopen(at);
         gate.digest = digest.unwrap_or(gate.digest);
+        // What would be done may be something else now, and so may be who must decide on it.
+        self.judge(stage, &mut gate);
+        let run = self.stage_mut(stage)?;
         let ask = Effect::Ask { stage, gate: gate.kind, digest: gate.digest };
         (run.phase, run.fresh) = (Phase::Gate, false);
         run.stale.clear();
+        run.gate = Some(gate);
         self.begin(ask);
         Ok(())
     }

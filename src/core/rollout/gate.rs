@@ -86,6 +86,7 @@ fn place_word(place: Place) -> &'static str {
         Place::Waiting => "waiting",
         Place::Ready => "ready",
         Place::Current => "current",
+        Place::Excepted => "excepted",
         Place::Refused => "refused",
         Place::Stashed => "stashed",
         Place::Applied => "applied",

@@ -9,6 +9,8 @@ mod decide;
 mod fold;
 mod gate;
 mod outbox;
+mod policy;
+mod prove;
 mod recheck;
 mod retry;
 #[cfg(test)]
@@ -136,6 +138,11 @@ impl Rollout {
                     }
                 }
             }
+        }
+        // A run that undoes another asks no exception: what it takes back was patched.
+        if settings.kind == RunKind::Run {
+            let all = (0..).map(HostIx).zip(&mut hosts);
+            all.filter(|(ix, _)| settings.policy.excepted(*ix).is_some()).for_each(|(_, run)| run.except());
         }
         Self {
             settings,

@@ -42,6 +42,9 @@ impl Rollout {
             Event::Notified { message, .. } => {
                 self.open.remove(&Slot::Message(*message));
             }
+            // One that a rule opens waits for nobody.
+            Event::GateOpened { stage, .. }
+                if self.stages[stage.at()].gate.as_ref().is_some_and(|g| g.auto.is_some()) => {}
             Event::GateOpened { stage, gate, digest } => {
                 let about = About::Gate { stage: *stage, gate: *gate, digest: *digest, reminder: false };
                 self.queue(&[Topic::Gate], &about, at);

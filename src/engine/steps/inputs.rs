@@ -88,13 +88,19 @@ impl Task {
         }
     }
 
+    /// What must not change on the host: the plan's, and what exceptions leave as it is there.
+    fn exclude(&self) -> Vec<String> {
+        let settings = &self.context.settings;
+        let excepted = settings.policy.held_back(self.host).flat_map(|exception| exception.packages.iter());
+        settings.patch.exclude.iter().chain(excepted).cloned().collect()
+    }
+
     fn files(&self, playbook: &Playbook) -> BTreeMap<String, String> {
         let settings = &self.context.settings;
-        let patch = &settings.patch;
         let lines = |list: &[String]| list.iter().fold(String::new(), |text, line| text + line + "\n");
         let mut files: BTreeMap<String, String> = [
             ("packages", request_lines(self.requests(playbook))),
-            ("exclude", lines(&patch.exclude)),
+            ("exclude", lines(&self.exclude())),
             ("restart_exclude", lines(&self.stage().restart_exclude)),
         ]
         .map(|(name, text)| (name.to_owned(), text))

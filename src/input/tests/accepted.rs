@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{GOOD, parse};
 use crate::core::approval::{OnTimeout, When};
+use crate::core::risk::Severity;
 use crate::core::settings::{Amount, Pin, Restart, Scope, Select, Unproven};
 use crate::input::packages::show;
 
@@ -27,6 +28,7 @@ install = true
 allow_removals = true
 pin = "off"
 unproven = "refuse"
+severity = "high"
 vars = { release_dir = "/srv/app" }
 
 [[stage]]
@@ -65,6 +67,7 @@ fn every_key_that_is_built() {
     assert_eq!(patch.packages_for.values().flatten().map(show).collect::<Vec<_>>(), ["openssl-libs"]);
     assert_eq!((patch.select, patch.pin, patch.unproven), (Select::Packages, Pin::Off, Unproven::Refuse));
     assert!(patch.install && patch.allow_removals);
+    assert_eq!(patch.severity, Some(Severity::High));
     assert_eq!(patch.exclude, ["linux-image-*"]);
     assert_eq!(patch.vars["release_dir"], "/srv/app");
     let prod = &plan.stages[1].stage;
@@ -84,6 +87,7 @@ fn the_defaults_of_a_short_plan() {
     let patch = &plan.patch;
     assert_eq!((patch.select, patch.pin, patch.unproven), (Select::Packages, Pin::Exact, Unproven::Skip));
     assert!(!patch.install && !patch.allow_removals && patch.approved.is_none());
+    assert_eq!(patch.severity, None);
     let stage = &plan.stages[0].stage;
     assert_eq!((stage.waves.as_slice(), stage.parallel), ([Amount::Percent(100)].as_slice(), 10));
     assert_eq!((stage.max_failed, stage.rollback_scope), (Amount::Count(0), Scope::Stage));

@@ -304,6 +304,7 @@ fn gate(name: &str, hosts: Vec<HostEvidence>) -> GateQuestion {
         have: 0,
         need: 1,
         may_decide: None,
+        policy: Vec::new(),
         approved_by: Vec::new(),
         opens: vec![(stage("prod"), 300)],
         takes_back: hosts.len(),

@@ -3,6 +3,8 @@
 
 mod gates;
 mod mail;
+mod policy;
+mod risk;
 mod way;
 mod world;
 

@@ -15,6 +15,7 @@ use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, StageIx};
 use crate::core::notify::{Delivery, Message};
 use crate::core::packages::{Arch, OpKind, Package, PackageName, PackageOp, Version};
+use crate::core::policy::Policy;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::{Head, Record};
 use crate::core::report::{self, Driven};
@@ -90,6 +91,7 @@ pub(in crate::core) fn settings() -> Settings {
             allow_removals: false,
             pin: Pin::Exact,
             unproven: Unproven::Skip,
+            severity: None,
             vars: BTreeMap::new(),
         },
         stages: vec![stage("uat", 0..2, &[]), stage("prod", 2..6, &[0])],
@@ -98,6 +100,7 @@ pub(in crate::core) fn settings() -> Settings {
         signers: None,
         notify: Vec::new(),
         freezes: Vec::new(),
+        policy: Policy::default(),
     }
 }
 
@@ -130,6 +133,8 @@ pub(super) fn package(at: &str) -> Package {
 pub(super) enum Does {
     Well,
     Resolves(Vec<PackageOp>),
+    /// It would have to rebuild its old packages from what is installed.
+    Approximate,
     Fails(ErrorKind, Fate),
     /// It fails and says this.
     Says(String),
@@ -281,6 +286,12 @@ impl World {
         let report = |at: &str| Box::new(StepReport { packages: vec![package(at)], ..StepReport::default() });
         match (step, does) {
             (Step::Resolve, Does::Well) => self.resolves(upgrade("2")),
+            (Step::Resolve, Does::Approximate) => {
+                let (result, ops) = self.resolves(upgrade("2"));
+                let StepResult::Resolved(mut found) = result else { return (result, ops) };
+                found.old.iter_mut().for_each(|old| (old.source, old.exact) = (OldSource::Repack, false));
+                (StepResult::Resolved(found), ops)
+            }
             (Step::Resolve | Step::Recheck, Does::Resolves(ops)) => self.resolves(ops),
             (Step::Recheck, Does::Well) if self.rollout.host(HostIx(host)).place == Place::Ready => {
                 self.resolves(upgrade("2"))
