@@ -2191,12 +2191,16 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__resume)
-            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --preapproval --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --preapproval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --approve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2363,12 +2367,16 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__run)
-            opts="-C -y -u -k -K -f -i -l -q -v -h --check --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --preapproval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --approve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2491,7 +2499,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__schema)
-            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help plan inventory policy playbook result event"
+            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help plan inventory policy preapproval playbook result event"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -87,6 +87,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s K -l ask-becom
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l preapproval -d 'Gates that this file covers are approved by who signed it, in FILE.sig' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l approve -d 'Approve this stage\'s gate, or `all` (repeatable; needs --reason)' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
@@ -242,6 +243,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s K -l ask-be
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand reject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l preapproval -d 'Gates that this file covers are approved by who signed it, in FILE.sig' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l approve -d 'Approve this stage\'s gate, or `all` (repeatable; needs --reason)' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'

@@ -32,12 +32,13 @@ use crate::ui::input_error;
 pub type Target = fn(&[u8]);
 
 /// The targets by their names: each has a folder in `tests/fuzz/corpus` and a program in `tests/fuzz/targets`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("plan", plan),
     ("inventory", inventory),
     ("patterns", patterns),
     ("packages", packages),
     ("config", config),
+    ("preapproval", preapproval),
     ("playbook", playbook),
     ("records", records),
     ("journal", journal),
@@ -146,6 +147,18 @@ pub fn config(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match Config::parse(Path::new(NOWHERE), text) {
         Ok(config) => assert_eq!(Config::default().under(config.clone()), config),
+        Err(errors) => shown(&errors),
+    }
+}
+
+/// A pre-approval, also as the record keeps it.
+pub fn preapproval(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match crate::input::preapproval(NOWHERE, text) {
+        Ok(scope) => {
+            let kept = serde_json::to_string(&scope).unwrap_or_default();
+            assert_eq!(serde_json::from_str(&kept).ok(), Some(scope));
+        }
         Err(errors) => shown(&errors),
     }
 }
@@ -396,7 +409,7 @@ mod tests {
             $(#[test] fn $name() { try_corpus(stringify!($name)); })*
         };
     }
-    corpora!(plan inventory patterns packages config playbook records journal frames known_hosts signers statement);
+    corpora!(plan inventory patterns packages config preapproval playbook records journal frames known_hosts signers statement);
 
     #[test]
     fn every_target_has_inputs_a_program_and_a_test() {
@@ -424,6 +437,7 @@ mod tests {
         assert!(plan::parse(Path::new(NOWHERE), &read("plan/full")).is_ok());
         assert!(Inventory::parse(Path::new(NOWHERE), &read("inventory/good")).is_ok());
         assert!(Config::parse(Path::new(NOWHERE), &read("config/good")).is_ok());
+        assert!(crate::input::preapproval(NOWHERE, &read("preapproval/full")).is_ok());
         assert_eq!(signers::parse(&read("signers/good")).unwrap().len(), 4);
         assert!(DecisionStatement::parse(&read("statement/good")).is_ok());
         assert!(playbook::parse(read("records/verify").as_bytes()).is_ok());

@@ -224,6 +224,9 @@ pub struct RunArgs {
     /// Change nothing: the same as `patchctl plan`
     #[arg(short = 'C', long)]
     pub check: bool,
+    /// Gates that this file covers are approved by who signed it, in FILE.sig
+    #[arg(long, value_name = "FILE", conflicts_with = "check", help_heading = "Options for the run")]
+    pub preapproval: Option<PathBuf>,
     /// The run.
     #[command(flatten)]
     pub drive: Drive,
@@ -238,7 +241,7 @@ pub struct RunArgs {
 impl RunArgs {
     /// As if they had been given on the command line.
     pub fn of(plan: PathBuf, drive: Drive, contact: Contact) -> Self {
-        Self { plan, check: false, drive, contact, later: LaterRun::default() }
+        Self { plan, check: false, preapproval: None, drive, contact, later: LaterRun::default() }
     }
 }
 
@@ -319,6 +322,9 @@ pub struct ResumeArgs {
     /// Try the hosts again that failed or were not reached
     #[arg(long)]
     pub failed: bool,
+    /// Gates that this file covers are approved by who signed it, in FILE.sig
+    #[arg(long, value_name = "FILE", help_heading = "Options for the run")]
+    pub preapproval: Option<PathBuf>,
     /// The run.
     #[command(flatten)]
     pub drive: Drive,
@@ -431,6 +437,8 @@ pub enum SchemaKind {
     /// A later version's.
     #[value(hide = true)]
     Policy,
+    /// Pre-approvals
+    Preapproval,
     /// Playbooks
     Playbook,
     /// The result document

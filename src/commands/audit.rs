@@ -33,12 +33,13 @@ fn verify(context: &Context<'_>, args: &AuditVerifyArgs) -> Ended {
     };
     let run = args.run.as_deref().map(|word| named(runs.as_ref(), word)).transpose()?;
     let signatures = context.wiring.signatures(&context.wiring.front(true));
+    let scope = |text: &str| crate::input::preapproval("the signed text", text).map_err(|errors| errors.to_string());
     let wanted: Option<BTreeSet<RunId>> = match (run, &listed) {
         (Some(run), _) => Some([run].into()),
         (None, Some(listed)) => listed.runs.clone(),
         (None, None) => None,
     };
-    let wanted = Wanted { runs: wanted.as_ref(), anchors: anchors.as_deref() };
+    let wanted = Wanted { runs: wanted.as_ref(), anchors: anchors.as_deref(), scope: &scope };
     let mut found = audit(runs.as_ref(), &*signatures, &wanted)?;
     if let Some(listed) = listed {
         found = found.with_export(listed.audit);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Front, Reach};
 use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
@@ -34,6 +35,8 @@ pub(super) struct Wishes {
     pub(super) first: Option<Input>,
     /// A decision has just been made here: nobody is asked again before the first change.
     pub(super) confirmed: bool,
+    /// What somebody signed beforehand.
+    pub(super) preapproval: Option<Brought>,
 }
 
 /// Whom these playbooks' steps are run for: all built-ins, and the file that a plan names.
@@ -211,6 +214,7 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
         confirmed: wishes.confirmed || drive.yes || !asks,
         approve: stages.filter(|(_, stage)| drive.approves(&stage.name)).map(|(ix, _)| ix).collect(),
         reason: drive.reason.clone(),
+        preapproval: wishes.preapproval.as_ref().map(|brought| brought.read(context, settings)).transpose()?,
         on_gate: match drive.on_gate() {
             Wanted::Pause => OnGate::Pause,
             Wanted::Reject => OnGate::Reject,

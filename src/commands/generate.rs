@@ -30,6 +30,7 @@ pub(super) fn schema(kind: SchemaKind) -> Ended {
     let schema = match kind {
         SchemaKind::Plan => crate::input::plan_schema(),
         SchemaKind::Inventory => crate::input::inventory_schema(),
+        SchemaKind::Preapproval => crate::input::preapproval_schema(),
         SchemaKind::Playbook => crate::playbook::schema(),
         SchemaKind::Result => schemars::schema_for!(ResultDocument).to_value(),
         SchemaKind::Event => crate::core::record::schema(),

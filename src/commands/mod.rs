@@ -14,6 +14,7 @@ mod new;
 mod pause;
 mod plan;
 mod playbook;
+mod preapproval;
 mod recover;
 mod release;
 mod report;

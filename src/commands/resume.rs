@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::drive::{self, Wishes};
+use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, ResumeArgs};
 use crate::core::document::{Outcome, ResultDocument};
@@ -21,7 +22,8 @@ pub(super) async fn resume(context: &Context<'_>, args: ResumeArgs) -> Ended {
             .refuse_limit("a run goes on with the hosts that it has; with --failed it limits what is tried again")?;
     }
     let first = args.failed.then_some(Input::Retry { only: None });
-    let wishes = Wishes { drive: args.drive, reach, first, ..Wishes::default() };
+    let preapproval = Brought::new(args.preapproval, runs.as_ref());
+    let wishes = Wishes { drive: args.drive, reach, first, preapproval, ..Wishes::default() };
     match &args.run {
         Some(word) => one(context, runs.as_ref(), &runs.find(word)?, wishes).await,
         None => due(context, runs.as_ref(), wishes).await,

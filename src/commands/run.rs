@@ -1,6 +1,7 @@
 //! `run PLAN`
 
 use super::drive::{self, Wishes};
+use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, RunArgs};
 use crate::core::ids::{ChangeId, PlaybookName, RunId};
@@ -21,12 +22,17 @@ pub(super) struct Checked {
 pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
     let checked = checked(context, &args.plan, &args.contact)?;
     let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
-    start(context, context.runs()?.as_ref(), checked, Wishes { drive: args.drive, reach, ..Wishes::default() }).await
+    let runs = context.runs()?;
+    let preapproval = Brought::new(args.preapproval, runs.as_ref());
+    let wishes = Wishes { drive: args.drive, reach, preapproval, ..Wishes::default() };
+    start(context, runs.as_ref(), checked, wishes).await
 }
 
 /// Starts the run of a checked plan and drives it.
 pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Checked, wishes: Wishes) -> Ended {
     drive::check(&checked.settings, &wishes)?;
+    // Before anything of the run exists; it is read again when the run is driven.
+    wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
     refuse_open_run(runs, &checked.settings)?;
     let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, checked.plan.text())?;
     drive::drive(context, loaded, held, wishes).await

@@ -23,7 +23,7 @@ use crate::ports::state::Loaded;
 use crate::ui::style::Look;
 
 /// No statement or signature is longer; a gate's text may be.
-const SHORT: u64 = 64 << 10;
+pub(super) const SHORT: u64 = 64 << 10;
 const LONG: u64 = 64 << 20;
 
 /// Signs a decision on the gate that waits.
@@ -249,7 +249,7 @@ fn statement(file: &Path, verb: Verdict) -> Result<DecisionStatement, CommandErr
     Ok(read)
 }
 
-fn text(path: &Path, longest: u64) -> Result<String, CommandError> {
+pub(super) fn text(path: &Path, longest: u64) -> Result<String, CommandError> {
     let fail = |why: String| CommandError::invalid(format!("{}: {why}", path.display()), "is it the right file?");
     let mut text = String::new();
     let file = File::open(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
@@ -269,7 +269,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     })
 }
 
-fn beside(file: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(end);
     name.into()

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::document::{How, Verdict};
+use super::preapproval::Preapproval;
 use super::settings::{Person, seconds};
 use super::statement::DecisionStatement;
 
@@ -34,7 +35,8 @@ pub struct Approval {
     /// Whether there is a gate after each wave, too.
     #[serde(default)]
     pub each_wave: bool,
-    /// Whether only signed decisions count.
+    /// Whether only signed decisions count: over the gate's digest, or over a scope that covers all that the gate is
+    /// about (a pre-approval).
     #[serde(default)]
     pub signed: bool,
     /// Whether who asked for the run may not approve it.
@@ -200,13 +202,24 @@ pub struct Signed {
     pub signature: String,
     /// Who brought it.
     pub brought_by: Person,
+    /// What the statement permits, where it is a pre-approval and not a decision on one gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preapproval: Option<Box<Preapproval>>,
 }
 
 impl Decision {
     /// Whether the time is over that its signer gave it.
     pub fn has_expired(&self, now: Timestamp) -> bool {
+        if let Some(scope) = self.preapproval() {
+            return scope.has_expired(now);
+        }
         let signed = self.signed.as_ref().and_then(|signed| DecisionStatement::parse(&signed.statement).ok());
         signed.is_some_and(|statement| statement.has_expired(now))
+    }
+
+    /// What it permits, where it was given beforehand.
+    pub fn preapproval(&self) -> Option<&Preapproval> {
+        self.signed.as_ref().and_then(|signed| signed.preapproval.as_deref())
     }
 }
 
@@ -224,6 +237,14 @@ pub enum NotCounted {
     /// Whoever asked for the run does not approve it.
     #[error("{0} started this run, and the gate wants four eyes: somebody else must approve it")]
     OwnRun(String),
+    /// It was given beforehand, and the gate is about more.
+    #[error("the pre-approval {id} does not cover it: {what}")]
+    NotCovered {
+        /// The pre-approval.
+        id: String,
+        /// What it does not cover.
+        what: String,
+    },
     /// The gate counts signed decisions only.
     #[error("only a signed decision counts here: `approve --sign KEY`, or `reject --sign KEY`")]
     Unsigned,
@@ -348,6 +369,7 @@ mod tests {
             statement: String::new(),
             signature: String::new(),
             brought_by: by.clone(),
+            preapproval: None,
         };
         Decision { by, how: How::Signature, signed: Some(Box::new(signed)), ..decision(name, Verdict::Approved) }
     }

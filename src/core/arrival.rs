@@ -62,6 +62,15 @@ pub enum Input {
         /// The decision.
         decision: Decision,
     },
+    /// A pre-approval was brought, and does not cover all that the open gate is about.
+    NotCovered {
+        /// Of which stage.
+        stage: StageIx,
+        /// The pre-approval.
+        id: String,
+        /// What it does not cover, for people.
+        what: Vec<String>,
+    },
     /// Nobody is here to decide: the run may pause.
     Leave {
         /// What it waits for.

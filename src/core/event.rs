@@ -169,6 +169,15 @@ pub enum Event {
         /// What has changed, for people: each begins with the host's name.
         changes: Vec<String>,
     },
+    /// A pre-approval was brought, and does not cover all that the open gate is about.
+    NotCovered {
+        /// Of which stage.
+        stage: StageIx,
+        /// The pre-approval.
+        id: String,
+        /// What it does not cover, for people.
+        what: Vec<String>,
+    },
     /// A wave begins.
     WaveStarted {
         /// Of which stage.
@@ -339,6 +348,7 @@ impl Event {
         "recheck_started",
         "rechecked",
         "approval_stale",
+        "not_covered",
         "wave_started",
         "wave_ended",
         "gate_passed",

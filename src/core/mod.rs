@@ -16,6 +16,7 @@ pub mod notify;
 pub mod packages;
 pub mod pins;
 pub mod policy;
+pub mod preapproval;
 pub mod problem;
 pub mod record;
 pub mod report;

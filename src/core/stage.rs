@@ -9,6 +9,7 @@ use super::document::Verdict;
 use super::event::{GateKind, StageEnd, UndoCause};
 use super::host::Activity;
 use super::ids::{Digest, HostIx};
+use super::preapproval::Uncovered;
 use super::settings;
 
 /// What a stage is at.
@@ -114,6 +115,8 @@ pub struct StageRun {
     pub(super) fresh: bool,
     /// Why its last approval was void, for people; empty: it was not.
     pub stale: Vec<String>,
+    /// A pre-approval that was brought to its open gate, and what it does not cover there.
+    pub uncovered: Option<Uncovered>,
     /// The last wave that was approved at its own gate.
     pub(super) passed: u32,
     /// Lost hosts were asked what became of them, after it had ended.
@@ -145,6 +148,7 @@ impl StageRun {
             unreached: false,
             fresh: false,
             stale: Vec::new(),
+            uncovered: None,
             passed: 0,
             recovered: false,
             opened: None,
@@ -276,6 +280,7 @@ mod tests {
             statement: statement.text(),
             signature: String::new(),
             brought_by: by.clone(),
+            preapproval: None,
         };
         Decision { signed: Some(Box::new(signed)), ..Decision::new(Verdict::Approved, by, "fine", How::Signature) }
     }

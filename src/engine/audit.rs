@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::core::approval::Decision;
+use crate::core::approval::{Decision, Signed};
 use crate::core::audit::anchors::Anchor;
 use crate::core::audit::journal::Journal;
 use crate::core::audit::site::Chain;
@@ -12,6 +12,7 @@ use crate::core::document::{How, Verdict};
 use crate::core::event::{Event, GateKind};
 use crate::core::findings::StepResult;
 use crate::core::ids::{Digest, RunId, StageIx};
+use crate::core::preapproval::Preapproval;
 use crate::core::record::{Head, Record};
 use crate::core::rollout::Rollout;
 use crate::core::settings::{RunKind, Settings};
@@ -24,6 +25,8 @@ pub struct Wanted<'a> {
     pub runs: Option<&'a BTreeSet<RunId>>,
     /// What was left outside; none: nothing outside is compared.
     pub anchors: Option<&'a [Anchor]>,
+    /// Reads the text of a pre-approval.
+    pub scope: &'a dyn Fn(&str) -> Result<Preapproval, String>,
 }
 
 /// Looks at the records.
@@ -48,10 +51,9 @@ pub fn audit(runs: &dyn Runs, signatures: &dyn Signatures, wanted: &Wanted<'_>) 
             chain.audit.findings.push(Finding::of_run(&anchor.run, None, FindingKind::MissingRun, message));
         }
     }
-    let audits = all
-        .iter()
-        .filter(|run| asked(run))
-        .map(|run| Look { runs, signatures, chain: &chain, run, findings: Vec::new() }.whole(wanted.anchors));
+    let audits = all.iter().filter(|run| asked(run)).map(|run| {
+        Look { runs, signatures, chain: &chain, run, scope: wanted.scope, findings: Vec::new() }.whole(wanted.anchors)
+    });
     let audits = audits.collect();
     Ok(Audit::new(audits, chain.audit, wanted.anchors.map(|anchors| anchors.len() as u64)))
 }
@@ -62,6 +64,7 @@ struct Look<'a> {
     signatures: &'a dyn Signatures,
     chain: &'a Chain,
     run: &'a RunId,
+    scope: &'a dyn Fn(&str) -> Result<Preapproval, String>,
     findings: Vec<Finding>,
 }
 
@@ -230,7 +233,11 @@ impl Look<'_> {
         if gate.digest != digest {
             return self.found(seq, FindingKind::Decision, "it decides on another digest than the gate's");
         }
-        if decision.signed.is_some() {
+        if let Some(signed) = decision.signed.as_deref().filter(|signed| signed.preapproval.is_some()) {
+            if let Err(why) = self.beforehand(rollout, record, decision, signed) {
+                return self.found(seq, FindingKind::Signature, why);
+            }
+        } else if decision.signed.is_some() {
             match super::checked(self.signatures, rollout, decision.clone(), record.at) {
                 Err(why) => return self.found(seq, FindingKind::Signature, format!("{why}")),
                 Ok((signed_for, checked)) if signed_for != Some(stage) || checked != *decision => {
@@ -248,10 +255,29 @@ impl Look<'_> {
         }
         // What the gate's own time decides is nobody's.
         if decision.verdict != Verdict::Expired
-            && let Some(objection) = rollout.objection(gate, decision, record.at)
+            && let Some(objection) = rollout.objection(stage, gate, decision, record.at)
         {
             self.found(seq, FindingKind::Decision, format!("it should not have counted: {objection}"));
         }
+    }
+
+    /// Whether the text that was signed permits what the record says that it permits.
+    fn beforehand(
+        &self,
+        rollout: &Rollout,
+        record: &Record,
+        decision: &Decision,
+        signed: &Signed,
+    ) -> Result<(), String> {
+        let scope = (self.scope)(&signed.statement)?;
+        let text = (signed.statement.as_str(), signed.signature.as_str());
+        let brought_by = signed.brought_by.clone();
+        let made = super::preapproved(self.signatures, rollout.settings(), &scope, text, brought_by, record.at)
+            .map_err(|why| why.to_string())?;
+        if (Decision { groups: decision.groups.clone(), ..made }) != *decision {
+            return Err("the decision is not what was signed beforehand: who, what, why or how much differs".into());
+        }
+        Ok(())
     }
 
     /// Whether every blob is there and is what its name says; how many the records name.

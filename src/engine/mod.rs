@@ -3,6 +3,7 @@
 //! The order never changes: something reaches the run, it is decided on, the events are in the journal and on the
 //! disk, they are applied, shown, and only then are new effects carried out.
 
+mod ask;
 pub mod audit;
 pub mod dossier;
 mod hear;
@@ -19,21 +20,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::{AbortHandle, JoinSet};
 
+pub use self::ask::Preapproved;
 use self::notify::Post;
 pub use self::notify::deliver;
 pub use self::run::{Run, Tap};
-pub use self::signed::{NotSigned, checked, standing, unchecked};
+pub use self::signed::{NotSigned, checked, not_too_long, preapproved, preapproved_by, standing, unchecked};
 pub use self::steps::{Playbooks, StepContext};
-use crate::core::approval::{Decision, NotCounted};
-use crate::core::document::{How, Verdict};
 use crate::core::event::{Event, Input};
-use crate::core::evidence::{Confirmation, GateAnswer};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::report;
 use crate::core::rollout::{Effect, Misfit, Refusal, Slot};
 use crate::core::settings::Person;
-use crate::core::view::{Display, Level, View};
+use crate::core::view::{Display, View};
 use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Transport};
 
@@ -75,6 +73,8 @@ pub struct Options {
     pub approve: Vec<StageIx>,
     /// Why.
     pub reason: Option<String>,
+    /// What somebody signed beforehand.
+    pub preapproval: Option<Preapproved>,
     /// What happens at a gate that nobody here can decide.
     pub on_gate: OnGate,
     /// What is wanted of the run before it goes on: hosts tried again, lost ones asked, the whole cancelled.
@@ -203,7 +203,7 @@ impl Driver<'_> {
             if self.run.rollout.is_finished() || self.run.rollout.paused().is_some() {
                 return Ok(());
             }
-            self.carry_out();
+            self.carry_out()?;
             if self.busy == 0 {
                 return self.leave();
             }
@@ -227,7 +227,7 @@ impl Driver<'_> {
         }
     }
 
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self) -> Result<(), EngineError> {
         while let Some(effect) = self.run.rollout.next_effect() {
             let slot = effect.slot();
             match effect {
@@ -247,91 +247,11 @@ impl Driver<'_> {
                     self.steps.insert(host, handle);
                 }
                 Effect::Confirm => self.ask_to_begin(),
-                Effect::Ask { stage, .. } => self.ask_at_gate(stage),
+                Effect::Ask { stage, .. } => self.ask_at_gate(stage)?,
             }
             self.busy += 1;
         }
-    }
-
-    fn ask_to_begin(&mut self) {
-        let approver = Arc::clone(&self.world.approver);
-        let by = self.options.person.clone();
-        let beginning = show::beginning(&self.run.rollout);
-        let handle = self.tasks.spawn(async move {
-            let yes = match approver.begin(&beginning).await {
-                Confirmation::Yes => true,
-                Confirmation::No => false,
-                Confirmation::Later | Confirmation::Unavailable => return Outcome::Nothing(Slot::Confirm),
-            };
-            Outcome::Input(Slot::Confirm, Box::new(Input::Confirm { by, yes }), Vec::new())
-        });
-        self.prompts.insert(Slot::Confirm, handle);
-    }
-
-    fn ask_at_gate(&mut self, stage: StageIx) {
-        let slot = Slot::Gate(stage);
-        // Somebody else has decided since it was asked last: what was asked then is out of date.
-        if let Some(earlier) = self.prompts.remove(&slot) {
-            earlier.abort();
-        }
-        let question = report::question(&self.run.rollout, stage);
-        let standing = self.standing(Decision::new(Verdict::Approved, self.options.person.clone(), "", How::Prompt));
-        let decided = move |verdict, reason: String, how| Input::Decide {
-            stage: Some(stage),
-            digest: None,
-            decision: Decision { verdict, reason, how, ..standing.clone() },
-        };
-        // An approval beforehand knows nothing of hosts that failed or fell silent: a person decides about the others.
-        let stopped = self.run.rollout.stages()[stage.at()].is_stopped();
-        if self.options.approve.contains(&stage) && !stopped {
-            let reason = self.options.reason.clone().unwrap_or_default();
-            let input = decided(Verdict::Approved, reason, How::Flag);
-            if self.counts(stage, &input) {
-                self.tasks.spawn(async move { Outcome::Input(slot, Box::new(input), Vec::new()) });
-                return;
-            }
-        }
-        let on_gate = self.options.on_gate;
-        // Nobody is asked whose answer would not count.
-        let asks = self.counts(stage, &decided(Verdict::Approved, String::new(), How::Prompt));
-        let approver = Arc::clone(&self.world.approver);
-        let handle = self.tasks.spawn(async move {
-            let Some(question) = question else { return Outcome::Nothing(slot) };
-            let answer = if asks { approver.ask(&question).await } else { GateAnswer::Unavailable };
-            let input = match answer {
-                GateAnswer::Approve { reason } => decided(Verdict::Approved, reason, How::Prompt),
-                GateAnswer::Reject { reason } => decided(Verdict::Rejected, reason, How::Prompt),
-                GateAnswer::Unavailable if on_gate == OnGate::Reject => {
-                    decided(Verdict::Rejected, "rejected by --on-gate reject".into(), How::Flag)
-                }
-                GateAnswer::Wait | GateAnswer::Unavailable => return Outcome::Nothing(slot),
-            };
-            Outcome::Input(slot, Box::new(input), Vec::new())
-        });
-        self.prompts.insert(slot, handle);
-    }
-
-    fn standing(&self, decision: Decision) -> Decision {
-        standing(&self.run.rollout, &*self.world.people, decision)
-    }
-
-    /// Whether the decision would count at the stage's open gate; if not, it is said why.
-    fn counts(&self, stage: StageIx, input: &Input) -> bool {
-        let rollout = &self.run.rollout;
-        let (Input::Decide { decision, .. }, Some(gate)) = (input, rollout.stages()[stage.at()].open_gate()) else {
-            return true;
-        };
-        let Some(objection) = rollout.objection(gate, decision, self.world.clock.now()) else { return true };
-        let name = &rollout.settings().stages[stage.at()].name;
-        let text = match objection {
-            NotCounted::Unsigned => format!(
-                "stage {name}: only a signed decision counts: {} (or `reject` in place of `approve`)",
-                report::decide_command(rollout, stage, gate)
-            ),
-            other => format!("stage {name}: {other}"),
-        };
-        self.world.display.show(&View::Message { level: Level::Info, text });
-        false
+        Ok(())
     }
 
     fn leave(&mut self) -> Result<(), EngineError> {

@@ -52,6 +52,12 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             );
             vec![View::Message { level, text }]
         }
+        Event::NotCovered { stage, id, what } => {
+            let text = format!("stage {}: pre-approval {id} does not open its gate", stage_name(stage));
+            let each = what.iter().map(|what| format!("stage {}: not covered: {what}", stage_name(stage)));
+            let lines = std::iter::once(text).chain(each);
+            lines.map(|text| View::Message { level: Level::Warning, text }).collect()
+        }
         Event::Barred { problem, .. } => vec![View::Message {
             level: Level::Warning,
             text: format!("{problem}; the run pauses, and asks again when it goes on"),

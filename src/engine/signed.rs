@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use crate::core::approval::{Decision, Signed};
-use crate::core::document::How;
+use crate::core::document::{How, Verdict};
 use crate::core::ids::StageIx;
+use crate::core::preapproval::{self, Preapproval};
 use crate::core::rollout::Rollout;
-use crate::core::settings::Person;
+use crate::core::settings::{Person, Settings, stamp};
 use crate::core::statement::{DecisionStatement, NAMESPACE, Unfit};
 use crate::ports::People;
-use crate::ports::signatures::{BadSignature, Signature, Signatures};
+use crate::ports::signatures::{BadSignature, Signature, Signatures, Signer};
 
 /// Where the name of who signed comes from.
 const SOURCE: &str = "signature";
@@ -40,6 +41,12 @@ pub enum NotSigned {
         /// The statement's.
         signed: &'static str,
     },
+    /// It is a permission beforehand, and comes as a decision.
+    #[error("a pre-approval is given to `run` or `resume`, with --preapproval: it is no decision on one gate")]
+    Beforehand,
+    /// It permits too much.
+    #[error("the pre-approval counts until {0}: nobody gives one for more than 366 days")]
+    TooLong(String),
     /// The signature does not count.
     #[error(transparent)]
     Bad(#[from] BadSignature),
@@ -65,6 +72,9 @@ pub fn checked(
         let claims = decision.how == How::Signature || decision.by.source == SOURCE;
         return if claims { Err(NotSigned::Missing) } else { Ok((None, decision)) };
     };
+    if signed.preapproval.is_some() {
+        return Err(NotSigned::Beforehand);
+    }
     let settings = rollout.settings();
     let statement = DecisionStatement::parse(&signed.statement)?;
     let signers = settings.signers.as_deref().ok_or(NotSigned::NoSigners)?;
@@ -93,10 +103,71 @@ pub fn checked(
 /// A decision that somebody signed and that is still to be [`checked`]: what it says of itself counts for nothing.
 pub fn unchecked(statement: &DecisionStatement, signature: String, brought_by: Person) -> Decision {
     let nobody = Person { name: String::new(), source: SOURCE.into() };
-    let signed =
-        Signed { principal: String::new(), key: String::new(), statement: statement.text(), signature, brought_by };
+    let signed = Signed {
+        principal: String::new(),
+        key: String::new(),
+        statement: statement.text(),
+        signature,
+        brought_by,
+        preapproval: None,
+    };
     Decision {
         signed: Some(Box::new(signed)),
         ..Decision::new(statement.decision, nobody, statement.reason.clone(), How::Signature)
     }
+}
+
+/// Whose pre-approval it is, if it counts in a run with these settings now. Whether it covers anything is for the gates.
+///
+/// # Errors
+/// Why it does not count.
+pub fn preapproved_by(
+    signatures: &dyn Signatures,
+    settings: &Settings,
+    (text, armored): (&str, &str),
+    now: Timestamp,
+) -> Result<Signer, NotSigned> {
+    let signers = settings.signers.as_deref().ok_or(NotSigned::NoSigners)?;
+    let signature = Signature { text, armored, namespace: preapproval::NAMESPACE, signers, at: now };
+    Ok(signatures.verify(&signature)?)
+}
+
+/// A permission that never ends is nobody's any more.
+///
+/// # Errors
+/// When it would count for longer than anybody may give one.
+pub fn not_too_long(scope: &Preapproval, now: Timestamp) -> Result<(), NotSigned> {
+    if scope.until.0.duration_since(now) > preapproval::LONGEST {
+        return Err(NotSigned::TooLong(stamp(scope.until.0)));
+    }
+    Ok(())
+}
+
+/// The one decision that a pre-approval is, of whoever signed it.
+///
+/// # Errors
+/// Why it does not count.
+pub fn preapproved(
+    signatures: &dyn Signatures,
+    settings: &Settings,
+    scope: &Preapproval,
+    (text, armored): (&str, &str),
+    brought_by: Person,
+    now: Timestamp,
+) -> Result<Decision, NotSigned> {
+    let signer = preapproved_by(signatures, settings, (text, armored), now)?;
+    not_too_long(scope, now)?;
+    let by = Person { name: signer.principal.clone(), source: SOURCE.into() };
+    let signed = Signed {
+        principal: signer.principal,
+        key: signer.key,
+        statement: text.to_owned(),
+        signature: armored.to_owned(),
+        brought_by,
+        preapproval: Some(Box::new(scope.clone())),
+    };
+    Ok(Decision {
+        signed: Some(Box::new(signed)),
+        ..Decision::new(Verdict::Approved, by, scope.words(), How::Signature)
+    })
 }

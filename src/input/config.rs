@@ -71,7 +71,7 @@ pub(super) static CONFIG: TableDef = TableDef {
 };
 
 /// Flags that are one command's decision, and never a habit.
-const FLAGS_ONLY: [&str; 7] = ["approve", "change", "config", "digest", "limit", "reason", "yes"];
+const FLAGS_ONLY: [&str; 8] = ["approve", "change", "config", "digest", "limit", "preapproval", "reason", "yes"];
 
 impl Config {
     /// Reads a configuration.

@@ -18,6 +18,7 @@ pub(crate) mod packages;
 mod patch;
 pub mod patterns;
 pub mod plan;
+mod preapproval;
 mod schema;
 mod signers;
 pub(crate) mod source;
@@ -34,7 +35,8 @@ pub use direct::among;
 pub use error::{InputError, InputErrors};
 pub use inventory::Inventory;
 pub use plan::{LoadedPlan, load as load_plan};
-pub use schema::{inventory_schema, plan_schema};
+pub use preapproval::parse as preapproval;
+pub use schema::{inventory_schema, plan_schema, preapproval_schema};
 
 /// Whether the text is a glob on names; the error is the rest of a sentence that begins with it.
 ///

@@ -1,10 +1,11 @@
-//! The published JSON schemas of plan and inventory, made from the same tables that the readers use.
+//! The published JSON schemas of plan, inventory and pre-approval, made from the same tables that the readers use.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::inventory::INVENTORY;
 use super::keys::{Key, Kind, Off, State, TableDef};
 use super::plan::PLAN;
+use super::preapproval::PREAPPROVAL;
 
 /// The plan's JSON schema, for editors.
 pub fn plan_schema() -> Json {
@@ -14,6 +15,11 @@ pub fn plan_schema() -> Json {
 /// The native inventory's JSON schema, for editors.
 pub fn inventory_schema() -> Json {
     root(&INVENTORY, "patchctl inventory")
+}
+
+/// The JSON schema of a pre-approval, for editors.
+pub fn preapproval_schema() -> Json {
+    root(&PREAPPROVAL, "patchctl pre-approval")
 }
 
 fn root(def: &TableDef, title: &str) -> Json {

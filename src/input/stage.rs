@@ -103,7 +103,12 @@ pub(crate) static APPROVAL: TableDef = TableDef {
              folder.",
         ),
         Key::or("each_wave", Kind::Bool, "false", "Whether there is a gate after each wave, too."),
-        Key::or("signed", Kind::Bool, "false", "Whether only signed decisions count."),
+        Key::or(
+            "signed",
+            Kind::Bool,
+            "false",
+            "Whether only signed decisions count; one that was signed beforehand (--preapproval) is such a decision.",
+        ),
         Key::or("four_eyes", Kind::Bool, "false", "Whether somebody else than who started the run must approve."),
     ],
 };

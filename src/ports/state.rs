@@ -122,6 +122,38 @@ pub enum StateError {
     },
 }
 
+/// A run that wants to use a pre-approval.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// The digest of the file.
+    pub file: Digest,
+    /// The run.
+    pub run: &'a RunId,
+    /// How many runs may; none: any number.
+    pub allowed: Option<u32>,
+}
+
+/// What became of that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Used {
+    /// The run is counted, now or since earlier: it may.
+    Counted,
+    /// Others have used it up.
+    Spent {
+        /// Which, oldest first.
+        runs: Vec<RunId>,
+    },
+}
+
+/// Counts the runs that use a pre-approval.
+pub trait Uses: std::fmt::Debug + Send + Sync {
+    /// Counts the run, once however often it asks. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When that cannot be kept: the pre-approval must not be used then.
+    fn take(&self, wanted: &Use<'_>) -> Result<Used, StateError>;
+}
+
 /// The runs on this machine.
 #[async_trait::async_trait]
 pub trait Runs: Send + Sync {
@@ -209,6 +241,9 @@ pub trait Runs: Send + Sync {
     /// # Errors
     /// When it cannot be read.
     fn site(&self) -> Result<Option<Vec<u8>>, StateError>;
+
+    /// Counts the runs that use pre-approvals.
+    fn uses(&self) -> Arc<dyn Uses>;
 
     /// Sends a letter to the process that drives the run, and waits for what becomes of it. None: nobody took it in
     /// time, and it was taken back.

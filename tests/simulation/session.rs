@@ -255,6 +255,7 @@ impl World {
             confirmed: calm || self.rng.chance(700),
             approve: flags,
             reason: Some("by flag".into()),
+            preapproval: None,
             on_gate: if self.rng.chance(100) { OnGate::Reject } else { OnGate::Pause },
             first,
             forks: None,

@@ -4,22 +4,25 @@ mod access;
 mod folder;
 mod inbox;
 mod site;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::access::Access;
 pub use self::folder::RunFolder;
 pub use self::inbox::{FolderInbox, NoInbox};
 use self::site::{SYSLOG, Site};
+use self::uses::CountedUses;
 use async_trait::async_trait;
 
 use crate::core::ids::{Digest, RunId};
 use crate::core::record::Head;
-use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError};
+use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError, Uses};
 use crate::ports::{Reply, Wish};
 
 pub(super) fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateError {
@@ -172,6 +175,10 @@ impl Runs for StateDir {
     fn site_end(&self) -> Result<Head, StateError> {
         let end = self.site.end().map_err(io_error(&self.site.path(), "cannot be read"))?;
         Ok(end.head)
+    }
+
+    fn uses(&self) -> Arc<dyn Uses> {
+        Arc::new(CountedUses { folder: self.root.join("preapprovals"), access: self.site.access })
     }
 
     async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {

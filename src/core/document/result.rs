@@ -166,6 +166,9 @@ pub struct Waiting {
     /// The gate's digest.
     #[schemars(with = "Option<String>")]
     pub digest: Option<Digest>,
+    /// What the pre-approval that was given does not cover; left out where none was, or where it covers all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_covered: Vec<String>,
     /// The command that goes on from here.
     pub command: String,
 }

@@ -197,6 +197,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: None,
             until: until.map(Stamp),
             digest: Some(gate.digest),
+            not_covered: rollout.stages()[ix.at()].uncovered.iter().flat_map(|given| given.what.clone()).collect(),
             command: decide_command(rollout, ix, gate),
         });
     }
@@ -214,6 +215,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: None,
             until: None,
             digest: None,
+            not_covered: Vec::new(),
             command: format!("patchctl resume {}", settings.run),
         });
     }
@@ -226,6 +228,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
         opens_at: None,
         until: None,
         digest: None,
+        not_covered: Vec::new(),
         command: format!("patchctl resume {}", settings.run),
     })
 }

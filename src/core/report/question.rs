@@ -29,6 +29,9 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
     // Between two waves it is about those that have begun.
     let begun = |host: &&HostIx| gate.kind != GateKind::Wave || rollout.host(**host).wave <= run.wave;
     let stale = run.stale.iter().map(|change| format!("since the last approval, which is void: {change}"));
+    let uncovered = run.uncovered.iter().flat_map(|given| {
+        given.what.iter().map(|what| format!("pre-approval {} does not cover this: {what}", given.id))
+    });
     Some(GateQuestion {
         run: settings.run.clone(),
         change: settings.change.clone(),
@@ -47,7 +50,7 @@ pub fn question(rollout: &Rollout, ix: StageIx) -> Option<GateQuestion> {
         opens,
         takes_back: patched,
         hosts: stage.hosts.iter().filter(|host| begun(host)).map(|host| host_evidence(rollout, *host)).collect(),
-        notes: stale.chain(notes(rollout, ix)).collect(),
+        notes: stale.chain(uncovered).chain(notes(rollout, ix)).collect(),
     })
 }
 

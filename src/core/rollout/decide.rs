@@ -11,6 +11,7 @@ use super::super::findings::StepResult;
 use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
 use super::super::packages::{Package, PackageOp};
+use super::super::preapproval::told;
 use super::super::settings::{Person, RunKind};
 use super::super::stage::{Gate, Phase, StageRun};
 use super::{Rollout, Slot};
@@ -103,6 +104,7 @@ impl Rollout {
             }
             Input::Confirm { .. } => Err(Refusal::OutOfDate),
             Input::Decide { stage, digest, decision } => self.decision(stage, digest, decision, now),
+            Input::NotCovered { stage, id, what } => self.not_covered(stage, id, what),
             Input::Leave { why } => Ok(vec![Event::Paused { why }]),
             Input::Retry { only } => self.retry(only.as_deref(), now),
             Input::Signal(signal) if self.draining.is_none() => Ok(vec![Event::Draining { signal }]),
@@ -317,15 +319,32 @@ impl Rollout {
         if let Some(given) = digest.filter(|given| !gate.digest.matches(given)) {
             return Err(Refusal::OtherDigest { open: gate.digest, given });
         }
-        if let Some(objection) = self.objection(gate, &decision, now) {
+        if let Some(objection) = self.objection(stage, gate, &decision, now) {
             return Err(objection.into());
         }
         Ok(vec![Event::Decided { stage, gate: gate.kind, digest: gate.digest, decision }])
     }
 
     /// Why a decision would not count at this gate; none: it would.
-    pub fn objection(&self, gate: &Gate, decision: &Decision, now: Timestamp) -> Option<NotCounted> {
-        gate.rules.objection(decision, &self.settings.requester, gate.standing(now))
+    pub fn objection(&self, stage: StageIx, gate: &Gate, decision: &Decision, now: Timestamp) -> Option<NotCounted> {
+        let objection = gate.rules.objection(decision, &self.settings.requester, gate.standing(now));
+        objection.or_else(|| {
+            let scope = decision.preapproval()?;
+            let gaps = told(&self.gaps(scope, stage, now));
+            (!gaps.is_empty()).then(|| NotCounted::NotCovered { id: scope.id.clone(), what: gaps.join("; ") })
+        })
+    }
+
+    /// The same thing is not said twice of the same gate, however often the run is taken up.
+    fn not_covered(&self, stage: StageIx, id: String, what: Vec<String>) -> Result<Vec<Event>, Refusal> {
+        if !self.open_gates().any(|(ix, _)| ix == stage) {
+            return Err(Refusal::OutOfDate);
+        }
+        let known = self.stages[stage.at()].uncovered.as_ref();
+        if known.is_some_and(|known| known.id == id && known.what == what) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::NotCovered { stage, id, what }])
     }
 
     /// The groups that the rules of this run's gates name.

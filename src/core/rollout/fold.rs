@@ -10,6 +10,7 @@ use crate::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use crate::core::findings::{Fate, Resolution, StepResult};
 use crate::core::host::{Activity, HostRun, Place};
 use crate::core::ids::{Digest, HostIx, JobId, StageIx};
+use crate::core::preapproval::Uncovered;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{Person, RunKind};
 use crate::core::stage::{Phase, StageRun};
@@ -135,8 +136,7 @@ impl Rollout {
                 self.stage_mut(*stage)?;
                 let open = self.gate_now(*stage, *gate, *digest, at);
                 let run = self.stage_mut(*stage)?;
-                run.phase = Phase::Gate;
-                run.gate = Some(open);
+                (run.phase, run.gate, run.uncovered) = (Phase::Gate, Some(open), None);
                 self.begin(Effect::Ask { stage: *stage, gate: *gate, digest: *digest });
             }
             Event::Decided { stage, gate, digest, decision } => {
@@ -144,12 +144,16 @@ impl Rollout {
                 let open = run.gate.as_mut().ok_or(Misfit("a decision without a gate"))?;
                 open.take(decision, at);
                 let settled = open.decided.is_some();
+                run.uncovered = None;
                 run.decisions.push((*gate, *digest, decision.clone(), at));
                 self.open.remove(&Slot::Gate(*stage));
                 if !settled {
                     // Others must approve, too: whoever can is asked, and sees who has.
                     self.begin(Effect::Ask { stage: *stage, gate: *gate, digest: *digest });
                 }
+            }
+            Event::NotCovered { stage, id, what } => {
+                self.stage_mut(*stage)?.uncovered = Some(Uncovered { id: id.clone(), what: what.clone() });
             }
             Event::GatePassed { stage } => self.gate_passed(*stage)?,
             Event::ApprovalLapsed { stage } => self.gate_again(*stage, None, at)?,

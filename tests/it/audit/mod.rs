@@ -1,6 +1,7 @@
 //! What an auditor does with the records of runs: the built binary, on the demo's fleet.
 
 mod access;
+mod beforehand;
 mod bench;
 mod export;
 mod verify;
