@@ -338,6 +338,7 @@ fn overrides() -> Overrides {
         default_private_key: None,
         forks: None,
         playbooks: Vec::new(),
+        signers: None,
     }
 }
 

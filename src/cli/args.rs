@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::later::LaterRun;
+use super::policy::PolicyArgs;
 use super::values;
 use crate::core::ids::{ChangeId, HostName, StageName};
 use crate::input::ConnectAs;
@@ -197,6 +198,9 @@ pub struct NewArgs {
     /// What to patch: `a,b=1.2` or lines of `apt list --upgradable` (repeatable)
     #[arg(long, value_name = "LIST", requires = "uat")]
     pub packages: Vec<String>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// The connection.
     #[command(flatten)]
     pub contact: Contact,
@@ -227,6 +231,9 @@ pub struct RunArgs {
     /// Gates that this file covers are approved by who signed it, in FILE.sig
     #[arg(long, value_name = "FILE", conflicts_with = "check", help_heading = "Options for the run")]
     pub preapproval: Option<PathBuf>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// The run.
     #[command(flatten)]
     pub drive: Drive,
@@ -240,8 +247,8 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// As if they had been given on the command line.
-    pub fn of(plan: PathBuf, drive: Drive, contact: Contact) -> Self {
-        Self { plan, check: false, preapproval: None, drive, contact, later: LaterRun::default() }
+    pub fn of(plan: PathBuf, policy: PolicyArgs, drive: Drive, contact: Contact) -> Self {
+        Self { plan, check: false, preapproval: None, policy, drive, contact, later: LaterRun::default() }
     }
 }
 
@@ -257,6 +264,9 @@ pub struct PlanArgs {
     /// Keep the result in this file
     #[arg(short, long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// The connection.
     #[command(flatten)]
     pub contact: Contact,
@@ -434,8 +444,7 @@ pub enum SchemaKind {
     Plan,
     /// Inventories
     Inventory,
-    /// A later version's.
-    #[value(hide = true)]
+    /// Policies
     Policy,
     /// Pre-approvals
     Preapproval,

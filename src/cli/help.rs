@@ -36,12 +36,21 @@ Exit codes:
 
 Files:
   /etc/patchctl/config.toml, ~/.config/patchctl/config.toml    long flags' names as keys
+  /etc/patchctl/policy.toml                                    what every plan must keep to
   $XDG_STATE_HOME/patchctl (root: /var/lib/patchctl)           the records of runs";
 
 pub(super) const NEW: &str = "\
 Examples:
   patchctl -i inventory.toml new plan.toml
   patchctl -i inventory.toml new plan.toml --uat uat --prod prod --packages openssl,libssl3";
+
+pub(super) const POLICY_TEST: &str = "\
+Each rule with what it comes to for each stage: whether it applies, and why, or on which answer of the hosts that depends; \
+what each gate asks for; limits; windows and freezes as of now; exceptions. Ends with 7 where a run would be refused.
+
+Examples:
+  patchctl policy test plan.toml
+  patchctl policy test plan.toml --policy stricter.toml --output json";
 
 pub(super) const AUDIT_VERIFY: &str = "\
 Each journal is held against its own chain, the files that were frozen, its blobs, the signatures in it, the site's chain \

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 
-use super::args::{InventoryCommand, Output, PlaybookCommand, SchemaKind};
+use super::args::{InventoryCommand, Output, PlaybookCommand};
 use super::{Cli, Command};
 
 /// Whatever follows a command that is not built yet.
@@ -25,8 +25,6 @@ pub enum Later {
     Drill(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Drift(Rest),
-    #[command(hide = true, disable_help_flag = true)]
-    Policy(Rest),
 }
 
 impl Later {
@@ -35,7 +33,6 @@ impl Later {
             Self::Updates(_) => "updates",
             Self::Drill(_) => "drill",
             Self::Drift(_) => "drift",
-            Self::Policy(_) => "policy",
         }
     }
 }
@@ -80,7 +77,6 @@ pub(super) fn refusal(cli: &Cli) -> Option<Refusal> {
         Command::Inventory(InventoryCommand::Graph(_)) => Some(command("inventory graph")),
         Command::Playbook(PlaybookCommand::New(_)) => Some(command("playbook new")),
         Command::Playbook(PlaybookCommand::Test(_)) => Some(command("playbook test")),
-        Command::Schema { kind: SchemaKind::Policy } => Some(command("schema policy")),
         Command::Run(args) => args.later.given().map(flag),
         Command::Resume(args) => args.later.given().map(flag),
         _ => None,

@@ -10,6 +10,7 @@ mod generate;
 mod help;
 mod later;
 mod places;
+mod policy;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;
 pub use self::places::state_dir;
+pub use self::policy::{PolicyArgs, PolicyCommand, PolicyTestArgs};
 
 /// The whole command line.
 #[derive(Debug, Clone, Parser)]
@@ -64,12 +66,15 @@ pub enum Command {
     /// Show each host's exact transaction, and change nothing
     #[command(after_help = help::PLAN)]
     Plan(PlanArgs),
-    /// Validate plan, inventory and playbooks without contacting a host
+    /// Validate plan, inventory, policy and playbooks without contacting a host
     #[command(after_help = help::CHECK)]
     Check {
         /// The plan
         #[arg(value_name = "PLAN")]
         plan: std::path::PathBuf,
+        /// The policy.
+        #[command(flatten)]
+        policy: PolicyArgs,
     },
     /// List the runs, newest first
     Runs,
@@ -115,6 +120,9 @@ pub enum Command {
     /// Look at the playbooks that are known here
     #[command(subcommand)]
     Playbook(PlaybookCommand),
+    /// See which rules hold for a plan
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Try it all on an embedded fleet: no hosts, no root, no set-up
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use super::args::{ColorWhen, Contact, Drive, InventoryCommand, OnGate, Output};
 use super::places::config_files;
+use super::policy::{PolicyArgs, PolicyCommand};
 use super::{Cli, Command};
 use crate::input::{Config, InputErrors};
 
@@ -37,6 +38,9 @@ impl Cli {
             global.verbose = config.verbose.unwrap_or(0);
         }
         global.state_dir = global.state_dir.take().or(config.state_dir.clone());
+        if let Some(policy) = self.policy_mut() {
+            policy.file = policy.file.take().or(config.policy.clone());
+        }
         if let Some(contact) = self.contact_mut() {
             contact.default_user.clone_from(&config.user);
             contact.default_private_key.clone_from(&config.private_key);
@@ -50,6 +54,17 @@ impl Cli {
             drive.wait = drive.wait.or(config.wait);
         }
         self
+    }
+
+    fn policy_mut(&mut self) -> Option<&mut PolicyArgs> {
+        match &mut self.command {
+            Command::New(args) => Some(&mut args.policy),
+            Command::Run(args) => Some(&mut args.policy),
+            Command::Plan(args) => Some(&mut args.policy),
+            Command::Check { policy, .. } => Some(policy),
+            Command::Policy(PolicyCommand::Test(args)) => Some(&mut args.policy),
+            _ => None,
+        }
     }
 
     fn contact_mut(&mut self) -> Option<&mut Contact> {

@@ -3,7 +3,7 @@
 use super::drive::Wishes;
 use super::run::{checked, start};
 use super::{CommandError, Context, Ended, Reach};
-use crate::cli::{Contact, DemoArgs, Drive, OnGate};
+use crate::cli::{Contact, DemoArgs, Drive, OnGate, PolicyArgs};
 use crate::core::ids::StageName;
 
 pub(super) async fn demo(context: &Context<'_>, args: DemoArgs) -> Ended {
@@ -34,7 +34,9 @@ pub(super) async fn demo(context: &Context<'_>, args: DemoArgs) -> Ended {
 }
 
 async fn on(context: &Context<'_>, fleet: &dyn super::Fleet, args: &DemoArgs, asks: bool) -> Ended {
-    let checked = checked(context, fleet.plan(), &Contact::default())?;
+    // Policies are about the fleet of whoever tries this, and not about these hosts.
+    let none = PolicyArgs { none: true, ..PolicyArgs::default() };
+    let checked = checked(context, fleet.plan(), &Contact::default(), &none)?;
     let runs = context.wiring.runs(Some(&fleet.state_dir()))?;
     let by_itself = args.approve || (!asks && !args.reject);
     let mut drive = Drive { yes: args.reject || by_itself, ..Drive::default() };

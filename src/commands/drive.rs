@@ -21,7 +21,7 @@ use crate::core::site;
 use crate::engine::{self, OnGate, Options, Playbooks, Run, World};
 use crate::playbook::{self, Playbook};
 use crate::ports::Inbox;
-use crate::ports::state::{Frozen, Held, Loaded};
+use crate::ports::state::{Frozen, Held, Loaded, Texts};
 use crate::ui::json::write_json;
 
 /// What the caller of a run wants of it.
@@ -67,7 +67,7 @@ pub(super) fn begin(
     runs: &dyn crate::ports::state::Runs,
     settings: Settings,
     playbooks: &BTreeMap<PlaybookName, Playbook>,
-    plan: &str,
+    texts: &Texts<'_>,
 ) -> Result<(Loaded, Held), CommandError> {
     let settings = Arc::new(settings);
     let as_json = |error: serde_json::Error| {
@@ -77,7 +77,7 @@ pub(super) fn begin(
         playbooks: serde_json::to_string(playbooks).map_err(as_json)?.into(),
         settings: Arc::clone(&settings),
     };
-    let Held { store, inbox } = runs.create(&frozen, plan)?;
+    let Held { store, inbox } = runs.create(&frozen, texts)?;
     let files = runs.frozen_files(&settings.run)?;
     let event = Event::RunStarted {
         settings: Digest::of_json(&*settings).map_err(as_json)?,

@@ -34,9 +34,7 @@ pub(super) fn schema(kind: SchemaKind) -> Ended {
         SchemaKind::Playbook => crate::playbook::schema(),
         SchemaKind::Result => schemars::schema_for!(ResultDocument).to_value(),
         SchemaKind::Event => crate::core::record::schema(),
-        SchemaKind::Policy => {
-            return Err(CommandError::invalid("`schema policy` is not built yet", "policies come later"));
-        }
+        SchemaKind::Policy => crate::input::policy_schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(io::Error::other)?;
     write_text(&mut io::stdout().lock(), &format!("{text}\n"))?;

@@ -14,6 +14,7 @@ mod new;
 mod pause;
 mod plan;
 mod playbook;
+mod policy;
 mod preapproval;
 mod recover;
 mod release;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::cli::{Cli, Command, Contact, Global, Output};
+use crate::cli::{Cli, Command, Contact, Global, Output, PolicyCommand};
 use crate::core::document::{DocumentKind, Outcome, ResultDocument};
 use crate::core::ids::RunId;
 use crate::core::problem::{ErrorKind, Problem};
@@ -334,10 +335,9 @@ pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
         Command::New(args) => new::new(context, args).await,
         Command::Run(args) if args.check => plan::check_only(context, args).await,
         Command::Run(args) => run::run(context, args).await,
-        Command::Plan(args) => {
-            plan::plan(context, &args.plan, &args.contact, !args.no_refresh, args.out.as_deref()).await
-        }
-        Command::Check { plan } => plan::check(context, &plan),
+        Command::Plan(args) => plan::plan(context, args).await,
+        Command::Check { plan, policy } => plan::check(context, &plan, &policy),
+        Command::Policy(PolicyCommand::Test(args)) => policy::test(context, &args),
         Command::Runs => report::runs(context),
         Command::Status(args) => status::status(context, &args),
         Command::Approve(args) => decide::decide(context, args, true).await,

@@ -67,7 +67,7 @@ pub(super) async fn new(context: &Context<'_>, args: NewArgs) -> Ended {
         context.say(&format!("Next: patchctl plan {0}, then patchctl run {0}", path.display()));
         return Ok(0);
     }
-    let run = RunArgs::of(path, Drive::default(), args.contact);
+    let run = RunArgs::of(path, args.policy, Drive::default(), args.contact);
     super::run::run(context, run).await
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::drive;
 use super::run::checked;
 use super::{CommandError, Context, Ended, Reach};
-use crate::cli::Contact;
+use crate::cli::{Contact, PlanArgs, PolicyArgs};
 use crate::core::document::{Outcome, PlanDocument};
 use crate::core::report;
 use crate::core::settings::{Pin, Settings};
@@ -13,21 +13,15 @@ use crate::ui::json::write_document;
 
 /// `run --check`
 pub(super) async fn check_only(context: &Context<'_>, args: crate::cli::RunArgs) -> Ended {
-    let checked = checked(context, &args.plan, &args.contact)?;
+    let checked = checked(context, &args.plan, &args.contact, &args.policy)?;
     let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
     shown(context, checked, &reach, true, None).await
 }
 
-pub(super) async fn plan(
-    context: &Context<'_>,
-    path: &Path,
-    contact: &Contact,
-    refresh: bool,
-    out: Option<&Path>,
-) -> Ended {
-    let checked = checked(context, path, contact)?;
-    let reach = Reach { contact: contact.clone(), ..Reach::default() };
-    shown(context, checked, &reach, refresh, out).await
+pub(super) async fn plan(context: &Context<'_>, args: PlanArgs) -> Ended {
+    let checked = checked(context, &args.plan, &args.contact, &args.policy)?;
+    let reach = Reach { contact: args.contact, ..Reach::default() };
+    shown(context, checked, &reach, !args.no_refresh, args.out.as_deref()).await
 }
 
 async fn shown(
@@ -56,6 +50,7 @@ pub(super) fn exit_code(document: &PlanDocument) -> u8 {
 /// Nothing is changed, so no stage waits for another, and nothing is proved yet that could be pinned.
 pub(super) fn all_at_once(mut settings: Settings) -> Settings {
     settings.patch.pin = Pin::Off;
+    settings.policy.approvals.clear();
     for stage in &mut settings.stages {
         stage.needs.clear();
         stage.approval = None;
@@ -72,8 +67,8 @@ fn keep(path: &Path, document: &PlanDocument) -> Result<(), CommandError> {
     })
 }
 
-pub(super) fn check(context: &Context<'_>, path: &Path) -> Ended {
-    let checked = checked(context, path, &Contact::default())?;
+pub(super) fn check(context: &Context<'_>, path: &Path, policy: &PolicyArgs) -> Ended {
+    let checked = checked(context, path, &Contact::default(), policy)?;
     let settings = &checked.settings;
     let stages: Vec<String> =
         settings.stages.iter().map(|stage| format!("{} ({} hosts)", stage.name, stage.hosts.len())).collect();

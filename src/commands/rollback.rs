@@ -13,6 +13,7 @@ use crate::core::packages::{OpKind, PackageOp};
 use crate::core::report;
 use crate::core::rollout::Rollout;
 use crate::core::settings::{Amount, OnExceeded, RunKind, Scope, Settings};
+use crate::ports::state::Texts;
 
 pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended {
     let runs = context.runs()?;
@@ -44,7 +45,8 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
     let wishes = Wishes { drive: args.drive, reach, ..Wishes::default() };
     drive::check(&settings, &wishes)?;
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
-    let (loaded, held) = drive::begin(context, runs.as_ref(), settings, &playbooks, &plan)?;
+    let (loaded, held) =
+        drive::begin(context, runs.as_ref(), settings, &playbooks, &Texts { plan: &plan, policies: &[] })?;
     drive::drive(context, loaded, held, wishes).await
 }
 

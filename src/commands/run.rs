@@ -3,24 +3,28 @@
 use super::drive::{self, Wishes};
 use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Reach};
-use crate::cli::{Contact, RunArgs};
+use crate::cli::{Contact, PolicyArgs, RunArgs};
+use crate::core::document::Outcome;
 use crate::core::ids::{ChangeId, PlaybookName, RunId};
 use crate::core::settings::{Settings, Unproven};
 use crate::input::Overrides;
 use crate::input::inventory::Inventory;
 use crate::input::plan::LoadedPlan;
+use crate::input::policy::{self, Applied, LoadedPolicy};
 use crate::playbook::Playbook;
-use crate::ports::state::Runs;
+use crate::ports::state::{Runs, Texts};
 
 /// A plan with its inventory and playbooks, checked.
 pub(super) struct Checked {
     pub(super) plan: LoadedPlan,
     pub(super) settings: Settings,
     pub(super) playbooks: std::collections::BTreeMap<PlaybookName, Playbook>,
+    /// What became of the policies.
+    pub(super) applied: Applied,
 }
 
 pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
-    let checked = checked(context, &args.plan, &args.contact)?;
+    let checked = checked(context, &args.plan, &args.contact, &args.policy)?;
     let reach = Reach { contact: args.contact, non_interactive: args.drive.non_interactive, ..Reach::default() };
     let runs = context.runs()?;
     let preapproval = Brought::new(args.preapproval, runs.as_ref());
@@ -34,21 +38,44 @@ pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Check
     // Before anything of the run exists; it is read again when the run is driven.
     wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
     refuse_open_run(runs, &checked.settings)?;
-    let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, checked.plan.text())?;
+    let texts = Texts { plan: checked.plan.text(), policies: &checked.applied.texts };
+    let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, &texts)?;
     drive::drive(context, loaded, held, wishes).await
 }
 
-/// Reads and checks everything that the plan names; no host is contacted.
+/// Reads and checks everything that the plan names; no host is contacted. What a policy refuses, is refused.
 pub(super) fn checked(
     context: &Context<'_>,
     path: &std::path::Path,
     contact: &Contact,
+    policy: &PolicyArgs,
+) -> Result<Checked, CommandError> {
+    let checked = judged(context, path, contact, policy)?;
+    for old in &checked.applied.expired {
+        context.say(&old.to_string());
+    }
+    let problems = checked.applied.refusals();
+    if problems.is_empty() {
+        return Ok(checked);
+    }
+    Err(CommandError { outcome: Outcome::Refused, problems, input: None })
+}
+
+/// The same, and what policies refuse is only told.
+pub(super) fn judged(
+    context: &Context<'_>,
+    path: &std::path::Path,
+    contact: &Contact,
+    policy: &PolicyArgs,
 ) -> Result<Checked, CommandError> {
     let plan = crate::input::plan::load(path)?;
+    let policies = if policy.none { Vec::new() } else { policy::load(policy.file.as_deref())? };
     let (playbooks, own) = drive::playbooks(plan.playbook_file())?;
     let inventory =
         crate::input::inventory_for(Some(&plan), &context.global.inventory, &context.global.default_inventory)?;
-    let mut settings = put_together(context, &plan, &inventory, contact)?;
+    let mut given = overrides(context, contact, playbooks.keys().cloned().chain(own.clone()).collect());
+    given.signers = policies.iter().find_map(LoadedPolicy::allowed_signers).map(std::path::Path::to_owned);
+    let mut settings = crate::input::settings(&plan, &inventory, &given)?;
     let gateless = |stage: &crate::core::settings::Stage| stage.approval.is_none() && !stage.needs.is_empty();
     if settings.patch.unproven == Unproven::Ask
         && let Some(stage) = settings.stages.iter().find(|stage| gateless(stage))
@@ -59,7 +86,9 @@ pub(super) fn checked(
     if own.is_some() {
         settings.patch.playbook = own;
     }
-    Ok(Checked { plan, settings, playbooks })
+    let now = context.wiring.clock().now();
+    let applied = policy::apply(&plan, &policies, &inventory, &mut settings, now)?;
+    Ok(Checked { plan, settings, playbooks, applied })
 }
 
 /// Plan, inventory and command line as settings of a new run.
@@ -89,6 +118,7 @@ pub(super) fn overrides(context: &Context<'_>, contact: &Contact, playbooks: Vec
         default_private_key: contact.default_private_key.clone(),
         forks: contact.forks,
         playbooks,
+        signers: None,
     }
 }
 

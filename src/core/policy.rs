@@ -4,6 +4,8 @@
 //! Limits, windows and freezes are not here: they are in the stages' own settings, which a policy lowers before the run
 //! begins.
 
+mod stance;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ use super::calendar::is_match;
 use super::ids::{Digest, HostIx, StageName};
 use super::risk::{Risk, Severity};
 use super::settings::stamp;
+
+pub use self::stance::Stance;
 
 /// Everything that policies say about one run, put together: whatever any of them forbids is forbidden.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,8 @@ pub struct Overrides {
     pub forks: Option<u32>,
     /// The playbooks that are known by name; empty: names are not checked.
     pub playbooks: Vec<PlaybookName>,
+    /// Whose signatures count, where a policy says so: holds over the plan's.
+    pub signers: Option<PathBuf>,
 }
 
 impl Overrides {
@@ -92,7 +94,7 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
     if let Playbook::Named(name) = &plan.playbook {
         patch.playbook = Some(name.value.clone());
     }
-    let signers = signers::of_run(&sink, plan, None);
+    let signers = signers::of_run(&sink, plan, given.signers.as_deref());
     signers::check(&sink, plan, &stages, signers.as_deref());
     sink.finish(Some(Settings {
         schema: SETTINGS_VERSION,

@@ -43,6 +43,8 @@ pub struct Config {
     pub on_gate: Option<String>,
     /// `wait`
     pub wait: Option<Duration>,
+    /// `policy`
+    pub policy: Option<PathBuf>,
 }
 
 pub(super) static CONFIG: TableDef = TableDef {
@@ -64,6 +66,7 @@ pub(super) static CONFIG: TableDef = TableDef {
         Key::new("non-interactive", Kind::Bool, "Never ask anything."),
         Key::new("on-gate", Kind::Word(&["pause", "reject"], &[]), "What an undecided gate does without a terminal."),
         Key::new("wait", Kind::Duration, "How long to wait for a soak or window before pausing."),
+        Key::new("policy", Kind::Text, "A policy that holds beside /etc/patchctl/policy.toml."),
         Key::later("group", &[], "A team's shared state folder."),
         Key::later("stash_keep", &[], "How long old packages stay on the hosts."),
         Key::later("stash-keep", &[], "How long old packages stay on the hosts."),
@@ -119,6 +122,7 @@ impl Config {
             non_interactive: over.non_interactive.or(self.non_interactive),
             on_gate: over.on_gate.or(self.on_gate),
             wait: over.wait.or(self.wait),
+            policy: over.policy.or(self.policy),
         }
     }
 }
@@ -140,6 +144,7 @@ fn read_table(table: Table<'_>, path: &Path) -> Config {
         non_interactive: table.bool("non-interactive"),
         on_gate: table.word("on-gate"),
         wait: table.duration("wait"),
+        policy: file("policy"),
     };
     table.finish(&[]);
     config

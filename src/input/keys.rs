@@ -12,7 +12,7 @@ pub(crate) struct TableDef {
 }
 
 /// One key.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
@@ -52,7 +52,7 @@ pub(crate) enum Kind {
 }
 
 /// How a key stands in this version.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum State {
     Required,
     /// May be left out; the default, as TOML, for the schema.

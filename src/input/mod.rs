@@ -18,6 +18,7 @@ pub(crate) mod packages;
 mod patch;
 pub mod patterns;
 pub mod plan;
+pub mod policy;
 mod preapproval;
 mod schema;
 mod signers;
@@ -26,6 +27,7 @@ mod stage;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trusted;
 #[cfg_attr(not(test), expect(dead_code, reason = "what reads them comes with what obeys them"))]
 pub(crate) mod window;
 
@@ -36,7 +38,7 @@ pub use error::{InputError, InputErrors};
 pub use inventory::Inventory;
 pub use plan::{LoadedPlan, load as load_plan};
 pub use preapproval::parse as preapproval;
-pub use schema::{inventory_schema, plan_schema, preapproval_schema};
+pub use schema::{inventory_schema, plan_schema, policy_schema, preapproval_schema};
 
 /// Whether the text is a glob on names; the error is the rest of a sentence that begins with it.
 ///

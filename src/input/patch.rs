@@ -59,6 +59,8 @@ pub(crate) struct PlanPatch {
     pub(crate) playbook: Playbook,
     /// The keys of `packages_for`, with their places.
     pub(crate) managers: Vec<At<PlaybookName>>,
+    /// Where the plan says itself what a policy may limit.
+    pub(crate) stated: BTreeMap<&'static str, Range<usize>>,
 }
 
 pub(crate) fn read_patch(table: Table<'_>, path: &Path) -> PlanPatch {
@@ -86,9 +88,11 @@ pub(crate) fn read_patch(table: Table<'_>, path: &Path) -> PlanPatch {
         severity: table.word("severity"),
         vars: read_vars(&table),
     };
+    let stated = table.stated(&["allow_removals", "install", "pin"]);
     table.finish(&ALL);
     PlanPatch {
         patch,
+        stated,
         playbook: playbook.map_or(Playbook::Auto, |p| p.value.at(p.span)),
         managers: packages_for.into_iter().map(|(name, _)| name).collect(),
     }

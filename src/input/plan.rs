@@ -1,5 +1,7 @@
 //! The plan: what to patch, in which stages, and which gates stand between them.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use super::error::InputErrors;
 use super::keys::{Key, Kind, TableDef};
 use super::notify;
 use super::patch;
+use super::policy;
 use super::source::{Sink, Source};
 use super::stage::{self, PlanStage};
 use super::table::{At, Table, parse as parse_toml};
@@ -27,8 +30,12 @@ pub struct LoadedPlan {
     pub(crate) playbook: Playbook,
     /// The keys of `packages_for`, with their places.
     pub(crate) managers: Vec<At<PlaybookName>>,
+    /// Where `[patch]` says itself what a policy may limit.
+    pub(crate) stated: BTreeMap<&'static str, Range<usize>>,
     pub(crate) stages: Vec<PlanStage>,
     pub(crate) notify: Vec<Notify>,
+    /// The plan's own rules.
+    pub(crate) policy: Option<policy::Rules>,
 }
 
 /// Which playbook a plan names.
@@ -102,6 +109,7 @@ pub(crate) static PLAN: TableDef = TableDef {
             Kind::List(&Kind::Table(&notify::NOTIFY)),
             "Who is told of gates, the end, failures and rollbacks.",
         ),
+        Key::new("policy", Kind::Table(&policy::PLAN_POLICY), "The plan's own rules, beside those of policies."),
     ],
 };
 
@@ -144,6 +152,7 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
     let patch = root.table("patch", &patch::PATCH).map(|table| patch::read_patch(table, path));
     let stages = stage::read_stages(sink, root.tables("stage", &stage::STAGE));
     let notify = notify::read_all(root.tables("notify", &notify::NOTIFY), path);
+    let policy = root.table("policy", &policy::PLAN_POLICY).map(policy::read_plans_own);
     root.finish(&ALL);
     let patch = patch?;
     Some(LoadedPlan {
@@ -156,8 +165,10 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
         patch: patch.patch,
         playbook: patch.playbook,
         managers: patch.managers,
+        stated: patch.stated,
         stages,
         notify,
+        policy,
     })
 }
 

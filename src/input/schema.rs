@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::inventory::INVENTORY;
 use super::keys::{Key, Kind, Off, State, TableDef};
 use super::plan::PLAN;
+use super::policy::POLICY;
 use super::preapproval::PREAPPROVAL;
 
 /// The plan's JSON schema, for editors.
@@ -20,6 +21,11 @@ pub fn inventory_schema() -> Json {
 /// The JSON schema of a pre-approval, for editors.
 pub fn preapproval_schema() -> Json {
     root(&PREAPPROVAL, "patchctl pre-approval")
+}
+
+/// The policy's JSON schema, for editors.
+pub fn policy_schema() -> Json {
+    root(&POLICY, "patchctl policy")
 }
 
 fn root(def: &TableDef, title: &str) -> Json {

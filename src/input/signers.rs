@@ -1,7 +1,5 @@
 //! Whose signatures count in a run: the allowed_signers file, read when the run begins.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use russh::keys::PublicKey;
@@ -10,6 +8,7 @@ use super::error::{InputError, InputErrors};
 use super::plan::LoadedPlan;
 use super::source::{Sink, Source};
 use super::table::At;
+use super::trusted;
 use crate::core::settings::Stage;
 use crate::core::signers;
 
@@ -66,8 +65,7 @@ pub(super) fn check(sink: &Sink, plan: &LoadedPlan, stages: &[Stage], signers: O
 
 /// Reads a file of allowed signers: the whole of it is good, and nobody else can have written it.
 fn read(path: &Path) -> Result<String, InputErrors> {
-    folders_are_ours(path)?;
-    parsed(Source::read_if(path, is_ours)?)
+    parsed(trusted::read(path, "could let anybody sign")?)
 }
 
 fn parsed(source: Source) -> Result<String, InputErrors> {
@@ -88,38 +86,6 @@ fn parsed(source: Source) -> Result<String, InputErrors> {
         Err(mistakes) => mistakes.iter().for_each(|wrong| sink.error_hint(&wrong.span, &*wrong.message, wrong.hint)),
     }
     sink.finish(Some(text.to_string()))
-}
-
-/// Whoever can write the file can approve.
-fn is_ours(meta: &Metadata) -> Result<(), (String, &'static str)> {
-    let us = rustix::process::geteuid().as_raw();
-    if meta.uid() != 0 && meta.uid() != us {
-        return Err((format!("belongs to the user {}, who could let anybody sign", meta.uid()), "chown it to root"));
-    }
-    if meta.mode() & 0o022 != 0 {
-        return Err(("may be written by others, who could let anybody sign".into(), "chmod 644"));
-    }
-    Ok(())
-}
-
-/// Whoever can write a folder above the file can put another in its place; not so in one like /tmp, where each removes
-/// only what is theirs.
-fn folders_are_ours(path: &Path) -> Result<(), InputErrors> {
-    // What is not there is told of when it is read.
-    let Ok(real) = path.canonicalize() else { return Ok(()) };
-    for folder in real.ancestors().skip(1) {
-        let Ok(meta) = folder.metadata() else { continue };
-        let sticky = meta.mode() & 0o1000 != 0 && meta.uid() == 0;
-        if let Err((what, hint)) = is_ours(&meta)
-            && !sticky
-        {
-            let message = format!("its folder {} {what}", folder.display());
-            let hint = if hint.starts_with("chmod") { "chmod 755 the folder" } else { hint };
-            let file: &str = &path.display().to_string();
-            return Err(InputErrors::from(InputError::whole(file, message).hint(hint)));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -57,6 +57,12 @@ impl Source {
         }
     }
 
+    /// `FILE:LINE`, for what refers to these bytes later.
+    pub(crate) fn place(&self, span: &Range<usize>) -> String {
+        let line = self.error(span.clone(), "").line().unwrap_or(1);
+        format!("{}:{line}", self.name)
+    }
+
     /// A mistake at these bytes.
     pub(crate) fn error(&self, span: Range<usize>, message: impl Into<String>) -> InputError {
         InputError {

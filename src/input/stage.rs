@@ -20,6 +20,8 @@ pub(crate) struct PlanStage {
     pub(crate) stage: Stage,
     /// Where its pattern stands.
     pub(crate) pattern: Range<usize>,
+    /// Where the plan says itself what a policy may limit.
+    pub(crate) stated: BTreeMap<&'static str, Range<usize>>,
     /// Where the rules of its gate stand; its pattern, where it has the rules of every gate.
     pub(crate) approval: Range<usize>,
 }
@@ -169,10 +171,11 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         windows: Vec::new(),
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());
+    let stated = table.stated(&["waves", "parallel", "max_failed", "max_unreachable", "reboot"]);
     table.finish(&ALL);
     let pattern = hosts?.span;
     let approval = approval.unwrap_or_else(|| pattern.clone());
-    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, approval } })
+    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, stated, approval } })
 }
 
 fn read_dead_man(stage: &Table<'_>) -> DeadMan {
@@ -239,14 +242,19 @@ pub(super) fn read_people(table: &Table<'_>, name: &'static str) -> Option<Vec<W
 
 /// A quorum that cannot be reached is a mistake: the gate would never open.
 fn check_quorum(table: &Table<'_>, approval: &Approval) {
-    let Some(list) = approval.by.first() else { return };
+    if let Some(list) = approval.by.first() {
+        check_quorum_of(table, list, approval.quorum);
+    }
+}
+
+/// The same for a list of people and the table's `quorum`.
+pub(super) fn check_quorum_of(table: &Table<'_>, list: &[Who], quorum: u32) {
     let named = list.iter().all(|who| who.group().is_none());
-    let Some((value, _)) = table.raw("quorum").filter(|_| named && (list.len() as u64) < u64::from(approval.quorum))
-    else {
+    let Some((value, _)) = table.raw("quorum").filter(|_| named && (list.len() as u64) < u64::from(quorum)) else {
         return;
     };
     let people = if list.len() == 1 { "person" } else { "people" };
-    let message = format!("`quorum` is {}, and `by` names {} {people} only", approval.quorum, list.len());
+    let message = format!("`quorum` is {quorum}, and `by` names {} {people} only", list.len());
     table.sink.error_hint(&value.span(), message, "name more people, or a group");
 }
 

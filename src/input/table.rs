@@ -1,7 +1,7 @@
 //! Reads TOML tables by their definitions, keeping places and going on after mistakes.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -113,6 +113,11 @@ impl<'a> Table<'a> {
     fn wrong(&self, key: &Key, value: &Value<'_>) {
         let found = found(value);
         self.sink.error(&value.span(), format!("`{}` must be {}, not {found}", key.name, key.kind.expected()));
+    }
+
+    /// Where those of these keys stand that are there.
+    pub(crate) fn stated(&self, names: &[&'static str]) -> BTreeMap<&'static str, Range<usize>> {
+        names.iter().filter_map(|name| Some((*name, self.raw(name)?.0.span()))).collect()
     }
 
     /// A string.

@@ -20,6 +20,15 @@ pub struct Frozen {
     pub playbooks: Arc<str>,
 }
 
+/// What people wrote, and a run was begun with: kept as it was, for whoever looks later.
+#[derive(Debug, Clone, Copy)]
+pub struct Texts<'a> {
+    /// The plan.
+    pub plan: &'a str,
+    /// The policies' files, the system's first.
+    pub policies: &'a [(String, Arc<str>)],
+}
+
 /// A run as its journal tells it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -161,7 +170,7 @@ pub trait Runs: Send + Sync {
     ///
     /// # Errors
     /// When the disk does not take it; nothing of the run is left then.
-    fn create(&self, frozen: &Frozen, plan: &str) -> Result<Held, StateError>;
+    fn create(&self, frozen: &Frozen, texts: &Texts<'_>) -> Result<Held, StateError>;
 
     /// Holds a run.
     ///

@@ -9,6 +9,7 @@ pub mod input_error;
 pub mod json;
 pub mod lists;
 pub mod plan;
+pub mod policy;
 pub mod progress;
 pub mod result;
 pub mod style;

@@ -19,10 +19,13 @@ use crate::core::record::Head;
 use crate::core::rollout::Rollout;
 use crate::core::site::Seal;
 use crate::ports::Store;
-use crate::ports::state::{Frozen, Loaded, StateError};
+use crate::ports::state::{Frozen, Loaded, StateError, Texts};
 
 /// What is frozen when a run starts.
 pub(super) const FROZEN: [&str; 3] = ["plan.toml", "playbooks.json", "settings.json"];
+
+/// And the policies' files, where there were any: the system's, and the one that was given.
+const POLICIES: [&str; 2] = ["policy.toml", "policy-2.toml"];
 
 /// A run's folder, held by this process alone.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the disk does not take it; nothing of the run is left then.
-    pub(super) fn make(&self, frozen: &Frozen, plan: &str) -> Result<RunFolder, StateError> {
+    pub(super) fn make(&self, frozen: &Frozen, texts: &Texts<'_>) -> Result<RunFolder, StateError> {
         let run = &frozen.settings.run;
         let path = self.path_of(run);
         // Made aside and moved into place whole: a run exists with everything in it, or not at all.
@@ -53,7 +56,10 @@ impl StateDir {
         for inner in ["blobs", "inbox"] {
             dir(&draft.join(inner))?;
         }
-        write_file(&draft.join("plan.toml"), plan.as_bytes())?;
+        write_file(&draft.join("plan.toml"), texts.plan.as_bytes())?;
+        for (name, (_, text)) in POLICIES.iter().zip(texts.policies) {
+            write_file(&draft.join(name), text.as_bytes())?;
+        }
         let path_of_settings = draft.join("settings.json");
         let text = serde_json::to_vec_pretty(&*frozen.settings)
             .map_err(|source| StateError::Frozen { path: path_of_settings.clone(), source })?;
@@ -119,7 +125,8 @@ impl StateDir {
             let path = folder.join(name);
             fs::read(&path).map(|bytes| (name.to_owned(), bytes)).map_err(io_error(&path, "cannot be read"))
         };
-        FROZEN.iter().map(|name| read(name)).collect()
+        let policies = POLICIES.iter().filter(|name| folder.join(name).exists());
+        FROZEN.iter().chain(policies).map(|name| read(name)).collect()
     }
 
     /// Whether the frozen files are what they were when the run began.

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 use crate::core::ids::{Digest, RunId};
 use crate::core::record::Head;
-use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError, Uses};
+use crate::ports::state::{Frozen, Held, Loaded, Runs, StateError, Texts, Uses};
 use crate::ports::{Reply, Wish};
 
 pub(super) fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StateError {
@@ -71,8 +71,8 @@ impl StateDir {
 
 #[async_trait]
 impl Runs for StateDir {
-    fn create(&self, frozen: &Frozen, plan: &str) -> Result<Held, StateError> {
-        self.make(frozen, plan).map(held)
+    fn create(&self, frozen: &Frozen, texts: &Texts<'_>) -> Result<Held, StateError> {
+        self.make(frozen, texts).map(held)
     }
 
     fn hold(&self, run: &RunId) -> Result<Held, StateError> {

@@ -5,6 +5,7 @@ mod brief;
 mod listing;
 mod moment;
 mod outcome;
+mod policy;
 mod result;
 mod states;
 
@@ -14,6 +15,10 @@ pub use listing::{
 };
 pub use moment::Stamp;
 pub use outcome::Outcome;
+pub use policy::{
+    EmergencyLine, ExceptedHost, ExceptionLine, GateLine, LimitLine, PolicyDocument, PolicyOf, RuleLine, StagePolicy,
+    WindowLine,
+};
 pub use result::{
     Cancelled, CheckResult, CheckWhen, DeadMan, DecidedBy, Decision, DocumentKind, HostResult, How, PackageChange,
     Reboot, ResultDocument, RollbackResult, Services, StageResult, Summary, Verdict, Waiting, WaitingFor,

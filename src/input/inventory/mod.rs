@@ -126,6 +126,17 @@ impl Inventory {
         Pattern::parse(source, span, text, folder)?.select(&self.names)
     }
 
+    /// The same for a pattern that is for many inventories: what this one does not have means no host.
+    pub(crate) fn known(
+        &self,
+        source: &Source,
+        span: &Range<usize>,
+        text: &str,
+        folder: &Path,
+    ) -> Result<Vec<usize>, InputErrors> {
+        Ok(Pattern::parse(source, span, text, folder)?.select_known(&self.names))
+    }
+
     pub(crate) fn host(&self, ix: usize) -> Option<&InvHost> {
         self.hosts.get(ix)
     }

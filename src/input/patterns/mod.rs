@@ -98,6 +98,11 @@ impl Pattern {
         sink.finish(Some(hosts.into_iter().collect()))
     }
 
+    /// The same, where what the names do not have means no host.
+    pub(crate) fn select_known(&self, names: &Names) -> Vec<usize> {
+        self.evaluate(names, &Sink::new(self.source.clone())).into_iter().collect()
+    }
+
     fn evaluate(&self, names: &Names, sink: &Sink) -> BTreeSet<usize> {
         let of = |sign: Sign| self.terms.iter().filter(move |term| term.sign == sign);
         let mut hosts: BTreeSet<usize> = if of(Sign::Plus).next().is_none() {

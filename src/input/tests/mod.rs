@@ -36,7 +36,7 @@ fn mistakes_after(lines: &str) -> String {
 }
 
 /// Compares each case's mistakes with the kept ones.
-fn snapshot(name: &str, cases: &[(&str, String)]) {
+pub(super) fn snapshot(name: &str, cases: &[(&str, String)]) {
     let text: String = cases.iter().map(|(title, mistakes)| format!("# {title}\n{mistakes}\n\n")).collect();
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);

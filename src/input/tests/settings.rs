@@ -21,6 +21,7 @@ fn given() -> Overrides {
         default_private_key: None,
         forks: None,
         playbooks: ["apt", "release"].map(|name| PlaybookName::new(name).unwrap()).into(),
+        signers: None,
     }
 }
 
