@@ -10,6 +10,7 @@ use crate::cli::{AuditCommand, AuditVerifyArgs};
 use crate::core::audit::anchors::{self, Anchor};
 use crate::core::audit::site::Chain;
 use crate::core::ids::RunId;
+use crate::core::preapproval::Preapproval;
 use crate::engine::audit::{Wanted, audit};
 use crate::ports::state::{Runs, StateError};
 
@@ -33,7 +34,6 @@ fn verify(context: &Context<'_>, args: &AuditVerifyArgs) -> Ended {
     };
     let run = args.run.as_deref().map(|word| named(runs.as_ref(), word)).transpose()?;
     let signatures = context.wiring.signatures(&context.wiring.front(true));
-    let scope = |text: &str| crate::input::preapproval("the signed text", text).map_err(|errors| errors.to_string());
     let wanted: Option<BTreeSet<RunId>> = match (run, &listed) {
         (Some(run), _) => Some([run].into()),
         (None, Some(listed)) => listed.runs.clone(),
@@ -46,6 +46,11 @@ fn verify(context: &Context<'_>, args: &AuditVerifyArgs) -> Ended {
     }
     context.print(&found, |look| crate::ui::audit::audit(look, &found))?;
     Ok(found.exit_code)
+}
+
+/// Reads the text of a pre-approval that was signed.
+pub(super) fn scope(text: &str) -> Result<Preapproval, String> {
+    crate::input::preapproval("the signed text", text).map_err(|errors| errors.to_string())
 }
 
 /// The run of this name; also one whose folder is gone, where the site's chain knows it.

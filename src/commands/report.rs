@@ -40,7 +40,7 @@ fn for_auditors(context: &Context<'_>, runs: &dyn Runs, run: &RunId, write: fn(&
     let driven = if runs.load(run).is_ok_and(|loaded| loaded.driven) { Driven::Yes } else { Driven::No };
     let signatures = wiring.signatures(&wiring.front(true));
     let wanted = [run.clone()].into();
-    let found = audit(runs, &*signatures, &Wanted { runs: Some(&wanted), anchors: None })?;
+    let found = audit(runs, &*signatures, &Wanted { runs: Some(&wanted), anchors: None, scope: &super::audit::scope })?;
     let maker = Maker {
         by: wiring.person(),
         at: Stamp(wiring.clock().now()),

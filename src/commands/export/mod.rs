@@ -93,7 +93,7 @@ impl Made<'_> {
         }
         let copy = wiring.exported(draft.path())?;
         let signatures = wiring.signatures(&wiring.front(true));
-        let wanted = Wanted { runs: Some(self.wanted), anchors: self.anchors };
+        let wanted = Wanted { runs: Some(self.wanted), anchors: self.anchors, scope: &super::audit::scope };
         let found = audit(copy.as_ref(), &*signatures, &wanted)?;
         let maker = self.maker();
         let (mut dossiers, mut untold) = (Vec::new(), Vec::new());
