@@ -55,6 +55,9 @@ _patchctl() {
             patchctl,playbook)
                 cmd="patchctl__subcmd__playbook"
                 ;;
+            patchctl,policy)
+                cmd="patchctl__subcmd__policy"
+                ;;
             patchctl,recover)
                 cmd="patchctl__subcmd__recover"
                 ;;
@@ -142,6 +145,9 @@ _patchctl() {
             patchctl__subcmd__help,playbook)
                 cmd="patchctl__subcmd__help__subcmd__playbook"
                 ;;
+            patchctl__subcmd__help,policy)
+                cmd="patchctl__subcmd__help__subcmd__policy"
+                ;;
             patchctl__subcmd__help,recover)
                 cmd="patchctl__subcmd__help__subcmd__recover"
                 ;;
@@ -190,6 +196,9 @@ _patchctl() {
             patchctl__subcmd__help__subcmd__playbook,show)
                 cmd="patchctl__subcmd__help__subcmd__playbook__subcmd__show"
                 ;;
+            patchctl__subcmd__help__subcmd__policy,test)
+                cmd="patchctl__subcmd__help__subcmd__policy__subcmd__test"
+                ;;
             patchctl__subcmd__inventory,help)
                 cmd="patchctl__subcmd__inventory__subcmd__help"
                 ;;
@@ -226,6 +235,18 @@ _patchctl() {
             patchctl__subcmd__playbook__subcmd__help,show)
                 cmd="patchctl__subcmd__playbook__subcmd__help__subcmd__show"
                 ;;
+            patchctl__subcmd__policy,help)
+                cmd="patchctl__subcmd__policy__subcmd__help"
+                ;;
+            patchctl__subcmd__policy,test)
+                cmd="patchctl__subcmd__policy__subcmd__test"
+                ;;
+            patchctl__subcmd__policy__subcmd__help,help)
+                cmd="patchctl__subcmd__policy__subcmd__help__subcmd__help"
+                ;;
+            patchctl__subcmd__policy__subcmd__help,test)
+                cmd="patchctl__subcmd__policy__subcmd__help__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -233,7 +254,7 @@ _patchctl() {
 
     case "${cmd}" in
         patchctl)
-            opts="-i -l -q -v -h -V --inventory --limit --output --color --quiet --verbose --state-dir --config --help --version new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help"
+            opts="-i -l -q -v -h -V --inventory --limit --output --color --quiet --verbose --state-dir --config --help --version new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -669,12 +690,16 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__check)
-            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-i -l -q -v -h --policy --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --inventory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -811,7 +836,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help)
-            opts="new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help"
+            opts="new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1077,6 +1102,34 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help__subcmd__playbook__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__help__subcmd__policy)
+            opts="test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__help__subcmd__policy__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1495,7 +1548,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__new)
-            opts="-u -k -K -f -i -l -q -v -h --uat --prod --packages --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-u -k -K -f -i -l -q -v -h --uat --prod --packages --policy --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1510,6 +1563,10 @@ _patchctl() {
                     return 0
                     ;;
                 --packages)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1623,7 +1680,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__plan)
-            opts="-o -u -k -K -f -i -l -q -v -h --no-refresh --out --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-o -u -k -K -f -i -l -q -v -h --no-refresh --out --policy --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1634,6 +1691,10 @@ _patchctl() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1855,6 +1916,144 @@ _patchctl() {
                 return 0
             fi
             case "${prev}" in
+                --inventory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__policy)
+            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --inventory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__policy__subcmd__help)
+            opts="test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__policy__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__policy__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__policy__subcmd__test)
+            opts="-i -l -q -v -h --policy --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --inventory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2367,13 +2566,17 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__run)
-            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --policy --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --preapproval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -43,7 +43,7 @@ complete -c patchctl -n "__fish_patchctl_needs_command" -s V -l version -d 'Prin
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "new" -d 'Write a plan, asking for what it needs'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "run" -d 'Patch stage by stage, ask, promote or roll back'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "plan" -d 'Show each host\'s exact transaction, and change nothing'
-complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "check" -d 'Validate plan, inventory and playbooks without contacting a host'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "check" -d 'Validate plan, inventory, policy and playbooks without contacting a host'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "runs" -d 'List the runs, newest first'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "status" -d 'Show a run, live or finished; by default the latest'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "approve" -d 'Approve the gate that a run waits at'
@@ -58,6 +58,7 @@ complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "report" -d 'Show 
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered, or hand them to an auditor'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "inventory" -d 'Look at the inventory, and at who answers'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "playbook" -d 'Look at the playbooks that are known here'
+complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "policy" -d 'See which rules hold for a plan'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "completions" -d 'Print the shell\'s completions'
 complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "man" -d 'Write the manual pages into a folder'
@@ -66,6 +67,7 @@ complete -c patchctl -n "__fish_patchctl_needs_command" -f -a "help" -d 'Print t
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l uat -d 'The hosts to patch first; with --prod and --packages nothing is asked' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l prod -d 'The hosts to patch after the approval' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l packages -d 'What to patch: `a,b=1.2` or lines of `apt list --upgradable` (repeatable)' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l policy -d 'A policy that holds beside /etc/patchctl/policy.toml, and can only narrow it' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
@@ -88,6 +90,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s q -l quiet -d 
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand new" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l preapproval -d 'Gates that this file covers are approved by who signed it, in FILE.sig' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l policy -d 'A policy that holds beside /etc/patchctl/policy.toml, and can only narrow it' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l approve -d 'Approve this stage\'s gate, or `all` (repeatable; needs --reason)' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
@@ -117,6 +120,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s q -l quiet -d 
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s o -l out -d 'Keep the result in this file' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -l policy -d 'A policy that holds beside /etc/patchctl/policy.toml, and can only narrow it' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
@@ -139,6 +143,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s K -l ask-beco
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand check" -l policy -d 'A policy that holds beside /etc/patchctl/policy.toml, and can only narrow it' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand check" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand check" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand check" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
@@ -572,6 +577,41 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_s
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from help" -f -a "list" -d 'The playbooks that are known here'
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from help" -f -a "show" -d 'One playbook: its steps and what it needs'
 complete -c patchctl -n "__fish_patchctl_using_subcommand playbook; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -f -a "test" -d 'Which rules apply to a plan, and why; contacts no host'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and not __fish_seen_subcommand_from test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l policy -d 'A policy that holds beside /etc/patchctl/policy.toml, and can only narrow it' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "test" -d 'Which rules apply to a plan, and why; contacts no host'
+complete -c patchctl -n "__fish_patchctl_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -l fail -d 'Let this host\'s patch fail, to see the rollback' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand demo" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
@@ -635,32 +675,34 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -l config -d '
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "new" -d 'Write a plan, asking for what it needs'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "run" -d 'Patch stage by stage, ask, promote or roll back'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "plan" -d 'Show each host\'s exact transaction, and change nothing'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "check" -d 'Validate plan, inventory and playbooks without contacting a host'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "runs" -d 'List the runs, newest first'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "status" -d 'Show a run, live or finished; by default the latest'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "approve" -d 'Approve the gate that a run waits at'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "reject" -d 'Reject the gate that a run waits at: what it patched goes back'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "resume" -d 'Go on with a paused, interrupted or crashed run'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "pause" -d 'Stop a run at the next safe point; `resume` goes on with it'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "cancel" -d 'Stop a run, and roll back what nobody has approved yet'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "rollback" -d 'Undo a finished run, or a part of it'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "recover" -d 'Ask a lost host what became of it, and finish or restore it'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "release" -d 'Give a host up, and clear the run\'s claim on it (replaced hardware)'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "report" -d 'Show a finished run\'s result again'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered, or hand them to an auditor'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "inventory" -d 'Look at the inventory, and at who answers'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "playbook" -d 'Look at the playbooks that are known here'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "completions" -d 'Print the shell\'s completions'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "man" -d 'Write the manual pages into a folder'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "schema" -d 'Print the JSON schema of a file or document'
-complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "new" -d 'Write a plan, asking for what it needs'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "run" -d 'Patch stage by stage, ask, promote or roll back'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "plan" -d 'Show each host\'s exact transaction, and change nothing'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "check" -d 'Validate plan, inventory, policy and playbooks without contacting a host'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "runs" -d 'List the runs, newest first'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "status" -d 'Show a run, live or finished; by default the latest'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "approve" -d 'Approve the gate that a run waits at'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "reject" -d 'Reject the gate that a run waits at: what it patched goes back'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "resume" -d 'Go on with a paused, interrupted or crashed run'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "pause" -d 'Stop a run at the next safe point; `resume` goes on with it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "cancel" -d 'Stop a run, and roll back what nobody has approved yet'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "rollback" -d 'Undo a finished run, or a part of it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "recover" -d 'Ask a lost host what became of it, and finish or restore it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "release" -d 'Give a host up, and clear the run\'s claim on it (replaced hardware)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "report" -d 'Show a finished run\'s result again'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "audit" -d 'Prove that the records of runs are whole and unaltered, or hand them to an auditor'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "inventory" -d 'Look at the inventory, and at who answers'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "playbook" -d 'Look at the playbooks that are known here'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "policy" -d 'See which rules hold for a plan'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "demo" -d 'Try it all on an embedded fleet: no hosts, no root, no set-up'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "completions" -d 'Print the shell\'s completions'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "man" -d 'Write the manual pages into a folder'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "schema" -d 'Print the JSON schema of a file or document'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Prove that records are whole and unaltered'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "list" -d 'What is in the inventory; `--output json` prints what `ansible-inventory --list` prints'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "ping" -d 'Who answers over SSH'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from playbook" -f -a "list" -d 'The playbooks that are known here'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from playbook" -f -a "show" -d 'One playbook: its steps and what it needs'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "test" -d 'Which rules apply to a plan, and why; contacts no host'
