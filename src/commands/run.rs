@@ -5,7 +5,7 @@ use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, PolicyArgs, RunArgs};
 use crate::core::document::Outcome;
-use crate::core::ids::{ChangeId, PlaybookName, RunId};
+use crate::core::ids::{ChangeId, PlaybookName, RunId, StageIx};
 use crate::core::settings::{Settings, Unproven};
 use crate::input::Overrides;
 use crate::input::inventory::Inventory;
@@ -54,11 +54,23 @@ pub(super) fn checked(
     for old in &checked.applied.expired {
         context.say(&old.to_string());
     }
+    nothing_shuts(&checked.settings)?;
     let problems = checked.applied.refusals();
     if problems.is_empty() {
         return Ok(checked);
     }
     Err(CommandError { outcome: Outcome::Refused, problems, input: None })
+}
+
+/// A window or a freeze that is read and not obeyed would be worse than none.
+fn nothing_shuts(settings: &Settings) -> Result<(), CommandError> {
+    let shut = (0..).map(StageIx).zip(&settings.stages).find(|(ix, _)| !settings.calendar(*ix).is_empty());
+    let Some((_, stage)) = shut else { return Ok(()) };
+    let message = format!(
+        "a policy has a window or a freeze for stage {}, and runs do not keep to them yet in this version",
+        stage.name
+    );
+    Err(CommandError::invalid(message, "take it out of the policy, and let cron start runs when they may begin"))
 }
 
 /// The same, and what policies refuse is only told.

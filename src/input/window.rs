@@ -1,7 +1,7 @@
 //! When hosts may begin: `[[stage.window]]` of a plan, `[[window]]` and `[[freeze]]` of a policy.
 //!
-//! No reader calls these yet, and a plan's `window` is still refused: nothing obeys windows and freezes so far, and one that
-//! is read and not obeyed would be worse than none.
+//! Nothing obeys windows and freezes so far: a plan's `window` is refused, and so is every run for which a policy has one.
+//! One that is read and not obeyed would be worse than none. `policy test` shows them.
 
 use std::time::Duration;
 

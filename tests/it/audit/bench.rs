@@ -52,6 +52,11 @@ impl Bench {
     }
 
     #[track_caller]
+    pub(super) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    #[track_caller]
     pub(super) fn shell(&self, text: &str) -> String {
         let output = Command::new("sh").args(["-euc", text]).current_dir(self.home.path()).output().unwrap();
         assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));

@@ -4,4 +4,5 @@ mod access;
 mod beforehand;
 mod bench;
 mod export;
+mod policy;
 mod verify;

@@ -26,6 +26,7 @@ mod hostile;
 mod locks;
 mod notify;
 mod pins;
+mod policy;
 mod preapproval;
 mod prompt;
 mod retry;
