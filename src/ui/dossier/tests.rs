@@ -38,9 +38,9 @@ proptest! {
         let shown = markdown::escape(&text);
         prop_assert!(!shown.chars().any(char::is_control));
         for (at, c) in shown.char_indices() {
-            let marks = "`*_{}[]()<>#+!|~&$^=@".contains(c);
+            let makes_a_link = c == ':' && shown[at + 1..].starts_with('/');
+            let marks = makes_a_link || "`*_{}[]()<>#+!|~&$^=@".contains(c);
             prop_assert!(!marks || is_escaped(&shown, at), "{c} in {shown}");
         }
-        prop_assert!(!shown.contains("://"));
     }
 }
