@@ -2094,7 +2094,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__recover)
-            opts="-y -u -k -K -f -i -l -q -v -h --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2110,6 +2110,10 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)
@@ -2390,7 +2394,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__resume)
-            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --preapproval --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --preapproval --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2410,6 +2414,10 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)
@@ -2476,7 +2484,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__rollback)
-            opts="-y -u -k -K -f -i -l -q -v -h --stage --packages --dry-run --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --stage --packages --dry-run --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2500,6 +2508,10 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)
@@ -2566,7 +2578,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__run)
-            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --policy --yes --non-interactive --approve --reason --on-gate --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --policy --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2590,6 +2602,10 @@ _patchctl() {
                     ;;
                 --on-gate)
                     COMPREPLY=($(compgen -W "pause reject" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)

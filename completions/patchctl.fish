@@ -95,6 +95,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l approve -d 'Ap
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
 reject\t'The gate rejects'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l wait -d 'How long to wait here for a window before pausing [default: 1h]' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
@@ -253,6 +254,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l approve -d 
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
 reject\t'The gate rejects'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l wait -d 'How long to wait here for a window before pausing [default: 1h]' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
@@ -322,6 +324,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l approve -
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
 reject\t'The gate rejects'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l wait -d 'How long to wait here for a window before pausing [default: 1h]' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r
@@ -350,6 +353,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l approve -d
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l reason -d 'Why, for the record' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l on-gate -d 'What an undecided gate does without a terminal [default: pause]' -r -f -a "pause\t'The run pauses, with exit code 3'
 reject\t'The gate rejects'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l wait -d 'How long to wait here for a window before pausing [default: 1h]' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s u -l user -d 'Log in as this user' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l private-key -d 'Log in with this key' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s f -l forks -d 'At most so many hosts at a time; never raises a stage\'s `parallel`' -r

@@ -216,7 +216,7 @@ pub fn journal(data: &[u8]) {
     while rollout.next_effect().is_some() {}
     // Forged events can make a state that never comes to rest; what is looked for is a panic.
     for _ in 0..100 {
-        let next = rollout.advance(read.digest);
+        let next = rollout.advance(read.digest, now);
         let Some(event) = next.or_else(|| rollout.decide(Input::Tick, now).ok()?.pop()) else { break };
         if rollout.apply(&event, now).is_err() {
             return;
@@ -238,7 +238,8 @@ fn told(rollout: &Rollout, head: Head, now: Timestamp) {
     for host in (0..).map(HostIx).take(rollout.settings().hosts.len()) {
         let _ = (report::standing(rollout, host), rollout.ops(host), rollout.is_pinned(host));
     }
-    let _ = (rollout.next_expiry(), rollout.waits_for(), rollout.running().count());
+    let _ = (rollout.next_expiry(), rollout.next_opening(now), rollout.has_opened(now));
+    let _ = (rollout.waits_for(), rollout.running().count());
 }
 
 /// What the driver sends, whole and in pieces. The first byte says of what kind the exchange is, and where it is cut.

@@ -151,8 +151,8 @@ pub struct Drive {
     /// What an undecided gate does without a terminal [default: pause]
     #[arg(long, value_name = "WHAT")]
     pub on_gate: Option<OnGate>,
-    /// How long to wait here for a soak or window before pausing [default: 1h]
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, hide = true)]
+    /// How long to wait here for a window before pausing [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub wait: Option<Duration>,
 }
 

@@ -26,7 +26,7 @@ Exit codes:
   0    complete: every selected host has the patch, or needed nothing
   1    error: patchctl itself failed; hosts are as the journal says
   2    invalid: command line, plan, inventory or playbook; no host was contacted
-  3    paused: waits for an approval or a person
+  3    paused: waits for an approval, a window or a person
   4    rejected: every host that the decision covers is back as it was
   5    failed: a patch or a check failed; every host concerned is back as it was
   6    degraded: a host is not in a known good state; a person must act

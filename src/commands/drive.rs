@@ -186,10 +186,6 @@ async fn close(transport: &Arc<dyn crate::ports::Transport>, settings: &Settings
 /// Whether the caller's wishes fit the run: before anything of it exists.
 pub(super) fn check(settings: &Settings, wishes: &Wishes) -> Result<(), CommandError> {
     let drive = &wishes.drive;
-    if drive.wait.is_some() {
-        let hint = "there are no soaks and windows yet to wait for; leave it out";
-        return Err(CommandError::invalid("--wait is not built yet in this version", hint));
-    }
     if !drive.approve.is_empty() && drive.reason.is_none() {
         return Err(CommandError::invalid("--approve needs a reason", "add --reason TEXT; it goes into the record"));
     }
@@ -219,6 +215,7 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
             Wanted::Pause => OnGate::Pause,
             Wanted::Reject => OnGate::Reject,
         },
+        wait: drive.wait(),
         first: wishes.first.clone(),
         forks: wishes.reach.contact.forks,
         ask_only: false,

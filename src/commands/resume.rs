@@ -151,7 +151,8 @@ async fn sent(
     Ok(run.rollout)
 }
 
-/// Whether something happens when the run goes on: a gate was decided or its time is up, or its process died.
+/// Whether something happens when the run goes on: a gate was decided or its time is up, a window has opened, or its
+/// process died.
 fn is_due(context: &Context<'_>, loaded: &Loaded) -> bool {
     let rollout = &loaded.rollout;
     if rollout.is_finished() || loaded.driven {
@@ -161,7 +162,10 @@ fn is_due(context: &Context<'_>, loaded: &Loaded) -> bool {
         // A person at the keyboard stopped it, and will say when it goes on.
         Some(PauseCause::Signal(signal)) => signal != "SIGINT",
         Some(PauseCause::Confirmation | PauseCause::Asked | PauseCause::Barred) => false,
-        Some(PauseCause::Gate) => rollout.is_decided(context.wiring.clock().now()),
+        Some(PauseCause::Gate | PauseCause::Window) => {
+            let now = context.wiring.clock().now();
+            rollout.is_decided(now) || rollout.has_opened(now)
+        }
         // It died on its way to the safe point that somebody wanted.
         None => !rollout.is_pause_asked() && rollout.draining() != Some("SIGINT"),
     }

@@ -1,9 +1,12 @@
 //! `run PLAN`
 
+use jiff::Timestamp;
+
 use super::drive::{self, Wishes};
 use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, PolicyArgs, RunArgs};
+use crate::core::calendar::State;
 use crate::core::document::Outcome;
 use crate::core::ids::{ChangeId, PlaybookName, RunId, StageIx};
 use crate::core::settings::{Settings, Unproven};
@@ -37,6 +40,7 @@ pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Check
     drive::check(&checked.settings, &wishes)?;
     // Before anything of the run exists; it is read again when the run is driven.
     wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
+    opens_some_time(&checked.settings, context.wiring.clock().now())?;
     refuse_open_run(runs, &checked.settings)?;
     let texts = Texts { plan: checked.plan.text(), policies: &checked.applied.texts };
     let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, &texts)?;
@@ -54,7 +58,6 @@ pub(super) fn checked(
     for old in &checked.applied.expired {
         context.say(&old.to_string());
     }
-    nothing_shuts(&checked.settings)?;
     let problems = checked.applied.refusals();
     if problems.is_empty() {
         return Ok(checked);
@@ -62,15 +65,18 @@ pub(super) fn checked(
     Err(CommandError { outcome: Outcome::Refused, problems, input: None })
 }
 
-/// A window or a freeze that is read and not obeyed would be worse than none.
-fn nothing_shuts(settings: &Settings) -> Result<(), CommandError> {
-    let shut = (0..).map(StageIx).zip(&settings.stages).find(|(ix, _)| !settings.calendar(*ix).is_empty());
-    let Some((_, stage)) = shut else { return Ok(()) };
-    let message = format!(
-        "a policy has a window or a freeze for stage {}, and runs do not keep to them yet in this version",
-        stage.name
-    );
-    Err(CommandError::invalid(message, "take it out of the policy, and let cron start runs when they may begin"))
+/// A run that could never begin is none: what is in the way of each stage ends some time.
+fn opens_some_time(settings: &Settings, now: Timestamp) -> Result<(), CommandError> {
+    let stages = (0..).map(StageIx).zip(&settings.stages).filter(|(_, stage)| !stage.hosts.is_empty());
+    for (ix, stage) in stages {
+        if let State::Shut { by, opens: None } = settings.calendar(ix).state(now) {
+            return Err(CommandError::refused(
+                format!("stage {}: no host may begin, and as far as can be seen none ever may: {by}", stage.name),
+                "`patchctl policy test PLAN` shows the windows and freezes; the run was not begun",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The same, and what policies refuse is only told.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::approval::Decision;
@@ -178,6 +179,21 @@ pub enum Event {
         /// What it does not cover, for people.
         what: Vec<String>,
     },
+    /// Hosts of the stage could begin, and its windows or a freeze keep them from it: it waits.
+    WindowShut {
+        /// Of which stage.
+        stage: StageIx,
+        /// What is in the way, for people.
+        by: String,
+        /// When they may; none: never, as far as one can see.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opens: Option<Timestamp>,
+    },
+    /// The stage waits for its window no more.
+    WindowOpened {
+        /// Of which stage.
+        stage: StageIx,
+    },
     /// A wave begins.
     WaveStarted {
         /// Of which stage.
@@ -349,6 +365,8 @@ impl Event {
         "rechecked",
         "approval_stale",
         "not_covered",
+        "window_shut",
+        "window_opened",
         "wave_started",
         "wave_ended",
         "gate_passed",
@@ -385,6 +403,8 @@ pub enum PauseCause {
     Confirmation,
     /// A signal.
     Signal(String),
+    /// A stage waits for its window.
+    Window,
     /// Somebody asked for it.
     Asked,
     /// A host does not take us for who we are any more.

@@ -96,6 +96,15 @@ impl Gate {
     }
 }
 
+/// What keeps a stage's hosts from beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shut {
+    /// For people.
+    pub by: String,
+    /// When they may; none: never, as far as one can see.
+    pub opens: Option<Timestamp>,
+}
+
 /// One stage's state.
 #[derive(Debug, Clone)]
 pub struct StageRun {
@@ -117,6 +126,8 @@ pub struct StageRun {
     pub stale: Vec<String>,
     /// A pre-approval that was brought to its open gate, and what it does not cover there.
     pub uncovered: Option<Uncovered>,
+    /// It waits for its window, or for the end of a freeze.
+    pub shut: Option<Shut>,
     /// The last wave that was approved at its own gate.
     pub(super) passed: u32,
     /// Lost hosts were asked what became of them, after it had ended.
@@ -149,6 +160,7 @@ impl StageRun {
             fresh: false,
             stale: Vec::new(),
             uncovered: None,
+            shut: None,
             passed: 0,
             recovered: false,
             opened: None,

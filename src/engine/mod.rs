@@ -30,8 +30,8 @@ use crate::core::event::{Event, Input};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::{Effect, Misfit, Refusal, Slot};
-use crate::core::settings::Person;
-use crate::core::view::{Display, View};
+use crate::core::settings::{Person, stamp};
+use crate::core::view::{Display, Level, View};
 use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Transport};
 
@@ -77,6 +77,8 @@ pub struct Options {
     pub preapproval: Option<Preapproved>,
     /// What happens at a gate that nobody here can decide.
     pub on_gate: OnGate,
+    /// For how long it waits by itself for a window before the run pauses.
+    pub wait: Duration,
     /// What is wanted of the run before it goes on: hosts tried again, lost ones asked, the whole cancelled.
     pub first: Option<Input>,
     /// At most so many hosts at a time, whatever the stages allow.
@@ -173,6 +175,7 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         prompts: HashMap::new(),
         steps: HashMap::new(),
         busy: 0,
+        sleeps_until: None,
     };
     let mut result = driver.until_rest().await;
     if result.is_ok() {
@@ -193,6 +196,8 @@ struct Driver<'a> {
     inherited: HashSet<HostIx>,
     post: Post,
     busy: usize,
+    /// The opening that it said to wait for.
+    sleeps_until: Option<Timestamp>,
 }
 
 impl Driver<'_> {
@@ -204,21 +209,22 @@ impl Driver<'_> {
                 return Ok(());
             }
             self.carry_out()?;
-            if self.busy == 0 {
+            if self.busy == 0 && !self.sleeps() {
                 return self.leave();
             }
+            self.tell_sleep();
             self.wait().await?;
         }
     }
 
     /// Everything that follows by itself, journaled in one write for as long as nothing outside is touched.
     fn settle(&mut self) -> Result<(), EngineError> {
-        while let Some(event) = self.run.rollout.advance(self.run.head.digest) {
+        loop {
             let now = self.world.clock.now();
+            let Some(event) = self.run.rollout.advance(self.run.head.digest, now) else { return Ok(()) };
             self.run.commit(std::slice::from_ref(&event), now)?;
             self.show(&event);
         }
-        Ok(())
     }
 
     fn show(&self, event: &Event) {
@@ -254,6 +260,23 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// Whether a stage that waits for its window may begin so soon that this process waits for it, too.
+    fn sleeps(&self) -> bool {
+        let (rollout, now) = (&self.run.rollout, self.world.clock.now());
+        let soon = |opens: Timestamp| Duration::try_from(opens.duration_since(now)).is_ok_and(|d| d <= self.options.wait);
+        !self.options.ask_only && !rollout.is_stopping() && rollout.next_opening(now).is_some_and(soon)
+    }
+
+    /// Whoever sits at a terminal where nothing moves should know why.
+    fn tell_sleep(&mut self) {
+        let opens = self.run.rollout.next_opening(self.world.clock.now()).filter(|_| self.busy == 0);
+        if let Some(opens) = opens.filter(|at| self.sleeps_until != Some(*at)) {
+            let text = format!("waiting here until {}; Ctrl-C pauses the run", stamp(opens));
+            self.world.display.show(&View::Message { level: Level::Info, text });
+        }
+        self.sleeps_until = opens;
+    }
+
     fn leave(&mut self) -> Result<(), EngineError> {
         if self.options.ask_only {
             return Ok(());
@@ -264,8 +287,9 @@ impl Driver<'_> {
     }
 
     async fn wait(&mut self) -> Result<(), EngineError> {
-        let next = self.run.rollout.next_expiry().into_iter().chain(self.run.rollout.next_reminder()).min();
-        let expiry = next.map(|at| at.duration_since(self.world.clock.now()));
+        let (rollout, now) = (&self.run.rollout, self.world.clock.now());
+        let next = [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now)].into_iter().flatten().min();
+        let expiry = next.map(|at| at.duration_since(now));
         // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.
         let expiry = expiry.map(|left| Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1));
         tokio::select! {

@@ -91,6 +91,18 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             level: Level::Warning,
             text: format!("stage {}: the approval is too old to be used, and its gate waits again", stage_name(stage)),
         }],
+        Event::WindowShut { stage, by, opens } => {
+            let opens = opens.map_or("it never opens, as far as can be seen".into(), |at| {
+                format!("hosts may begin from {}", crate::core::settings::stamp(at))
+            });
+            vec![View::Message {
+                level: Level::Info,
+                text: format!("stage {}: no host begins now: {by}; {opens}", stage_name(stage)),
+            }]
+        }
+        Event::WindowOpened { stage } => {
+            vec![View::Message { level: Level::Info, text: format!("stage {}: hosts may begin", stage_name(stage)) }]
+        }
         Event::Exceeded { stage } => vec![View::Message {
             level: Level::Warning,
             text: format!("stage {}: more hosts failed than max_failed allows; no new host starts", stage_name(stage)),

@@ -28,7 +28,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod trusted;
-#[cfg_attr(not(test), expect(dead_code, reason = "what reads them comes with what obeys them"))]
 pub(crate) mod window;
 
 pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};

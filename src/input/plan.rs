@@ -13,6 +13,7 @@ use super::policy;
 use super::source::{Sink, Source};
 use super::stage::{self, PlanStage};
 use super::table::{At, Table, parse as parse_toml};
+use super::window::STAGE_WINDOW;
 use crate::core::ids::{ChangeId, Digest, PlanName, PlaybookName};
 use crate::core::notify::Notify;
 use crate::core::settings::Patch;
@@ -114,7 +115,8 @@ pub(crate) static PLAN: TableDef = TableDef {
 };
 
 /// The tables that a misplaced key may belong in.
-pub(crate) static ALL: [&TableDef; 5] = [&PLAN, &patch::PATCH, &stage::STAGE, &stage::APPROVAL, &notify::NOTIFY];
+pub(crate) static ALL: [&TableDef; 6] =
+    [&PLAN, &patch::PATCH, &stage::STAGE, &STAGE_WINDOW, &stage::APPROVAL, &notify::NOTIFY];
 
 /// Reads a plan, and the approved list that it names.
 ///

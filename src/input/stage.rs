@@ -10,7 +10,9 @@ use super::patch::read_globs;
 use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
+use super::window::{self, STAGE_WINDOW};
 use crate::core::approval::{Approval, Who};
+use crate::core::calendar::Window;
 use crate::core::ids::{StageIx, StageName};
 use crate::core::settings::{Amount, DeadMan, OnExceeded, Restart, Scope, Stage};
 
@@ -72,7 +74,11 @@ pub(crate) static STAGE: TableDef = TableDef {
         Key::later("soak", &[Off::Text("0s")], "How long a wave is watched before its gate."),
         Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
         Key::later("check", &[], "Checks of health before and after."),
-        Key::later("window", &[], "When the stage may run."),
+        Key::new(
+            "window",
+            Kind::List(&ONE_WINDOW),
+            "When the stage's hosts may begin; of several, one is enough. Default: at any time.",
+        ),
         Key::later("hooks", &[], "Commands around stages and hosts."),
         Key::later("snapshot", &[], "Snapshots beside the package rollback."),
         Key::later("spread", &[], "Hosts that must not be patched at once."),
@@ -80,6 +86,7 @@ pub(crate) static STAGE: TableDef = TableDef {
     ],
 };
 
+static ONE_WINDOW: Kind = Kind::Table(&STAGE_WINDOW);
 const WAVES: Kind = Kind::Either(&[Kind::Amount { min: 1 }, Kind::List(&Kind::Amount { min: 1 })]);
 const SCOPE: Kind = Kind::Word(&["host", "wave", "stage", "run"], &[]);
 const REBOOT: Kind = Kind::Word(&["never", "needed", "always"], &[]);
@@ -168,7 +175,7 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         dead_man: read_dead_man(&table),
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
-        windows: Vec::new(),
+        windows: read_windows(&table),
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());
     let stated = table.stated(&["waves", "parallel", "max_failed", "max_unreachable", "reboot"]);
@@ -176,6 +183,16 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
     let pattern = hosts?.span;
     let approval = approval.unwrap_or_else(|| pattern.clone());
     Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, stated, approval } })
+}
+
+fn read_windows(stage: &Table<'_>) -> Vec<Vec<Window>> {
+    let read = |table: Table<'_>| {
+        let window = window::window(&table);
+        table.finish(&ALL);
+        window
+    };
+    let windows: Vec<Window> = stage.tables("window", &STAGE_WINDOW).into_iter().filter_map(read).collect();
+    Vec::from_iter((!windows.is_empty()).then_some(windows))
 }
 
 fn read_dead_man(stage: &Table<'_>) -> DeadMan {

@@ -274,7 +274,10 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
             format!("stage {stage} is decided, and nobody drives the run")
         }
         WaitingFor::Approval => format!("stage {stage} waits for an approval"),
-        WaitingFor::Window => format!("stage {stage} waits for its window"),
+        WaitingFor::Window => match &waiting.by {
+            Some(by) => format!("stage {stage} begins no host now: {}", text::one_line(by)),
+            None => format!("stage {stage} waits for its window"),
+        },
         WaitingFor::Soak => format!("stage {stage} is being watched"),
         WaitingFor::Person => resting(document, stage),
     };
@@ -284,10 +287,13 @@ fn waiting(look: &Look, document: &ResultDocument) -> String {
         line.push_str(&format!(" ({have} of {need})"));
     }
     if let Some(opens) = waiting.opens_at {
-        line.push_str(&format!(", opens {}", look.time(opens.0)));
+        line.push_str(&format!("; hosts may begin from {}", look.time(opens.0)));
+    } else if waiting.kind == WaitingFor::Window {
+        line.push_str("; as far as can be seen, they never may: cancel the run");
     }
     if let Some(until) = waiting.until {
-        line.push_str(&format!(", to be decided by {}", look.time(until.0)));
+        let word = if waiting.kind == WaitingFor::Window { " until" } else { ", to be decided by" };
+        line.push_str(&format!("{word} {}", look.time(until.0)));
     }
     let mut out = String::new();
     indented(&mut out, look, 2, &line);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use patchctl::core::approval::{Decision, OnTimeout, When, Who};
+use patchctl::core::calendar::Window;
 use patchctl::core::document::Verdict;
 use patchctl::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use patchctl::core::findings::{Fate, StepResult};
@@ -71,6 +72,8 @@ pub(crate) struct Ledger {
     /// Hosts that have a dead man, and those of them whose dead man may act.
     dead_men: BTreeSet<HostIx>,
     armed: BTreeSet<HostIx>,
+    /// Hosts that have begun since they were asked last what is to be done.
+    begun: BTreeSet<HostIx>,
     /// Hosts that are to be asked about a job that was begun before.
     asking: BTreeSet<HostIx>,
     confirmed: bool,
@@ -103,6 +106,7 @@ impl Ledger {
             applied: BTreeSet::new(),
             dead_men: BTreeSet::new(),
             armed: BTreeSet::new(),
+            begun: BTreeSet::new(),
             asking: BTreeSet::new(),
             confirmed: false,
             stopping: false,
@@ -173,6 +177,7 @@ impl Ledger {
             Event::Paused { .. } => self.paused = true,
             Event::Finished => self.over(),
             Event::StepStarted { host, step, job } => {
+                self.in_its_time(*host, *step, at);
                 self.started(*host, *step, job.as_ref().map(patchctl::core::ids::JobId::as_str));
             }
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
@@ -285,6 +290,21 @@ impl Ledger {
         book.busy.remove(&host);
         book.booting.remove(&host);
         self.armed.remove(&host);
+    }
+
+    /// Invariant 11: no host begins in a freeze or outside its windows; the way back waits for nothing.
+    fn in_its_time(&mut self, host: HostIx, step: Step, at: Timestamp) {
+        let undo_run = matches!(self.settings.kind, RunKind::Rollback { .. });
+        match step {
+            Step::Resolve => drop(self.begun.remove(&host)),
+            Step::Stash | Step::Rollback if (step == Step::Rollback) == undo_run => {
+                let ix = self.stage_of[&host];
+                let late = !self.begun.insert(host) || self.asking.contains(&host);
+                let in_time = late || is_open(&self.settings, ix, at);
+                self.must(in_time, 11, || format!("{host:?} of {ix:?} begins at {at}"));
+            }
+            _ => {}
+        }
     }
 
     fn started(&mut self, host: HostIx, step: Step, job: Option<&str>) {
@@ -556,6 +576,23 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Whether hosts may begin: every window of the simulation is of each day, and in UTC.
+fn is_open(settings: &Settings, ix: StageIx, at: Timestamp) -> bool {
+    let stage = &settings.stages[ix.at()];
+    let is_for = |globs: &[String]| {
+        globs.is_empty() || globs.iter().any(|glob| stage.name.as_str().ends_with(glob.trim_start_matches('*')))
+    };
+    let frozen = settings.freezes.iter().any(|f| is_for(&f.stages) && f.from <= at && at < f.to);
+    let nanos_of_day = at.as_nanosecond().rem_euclid(86_400_000_000_000);
+    let second = i64::try_from(nanos_of_day / 1_000_000_000).unwrap_or(0);
+    let open = |window: &Window| {
+        let start = i64::from(window.start.hour()) * 3600;
+        let span = (window.length - window.cutoff).as_secs();
+        u64::try_from((second - start).rem_euclid(86_400)).is_ok_and(|since| since < span)
+    };
+    !frozen && stage.windows.iter().all(|list| list.iter().any(open))
 }
 
 fn older(since: Timestamp, span: std::time::Duration, now: Timestamp) -> bool {

@@ -34,11 +34,12 @@ pub(crate) enum Mutation {
     NoWaveGates,
     BlindRecheck,
     LostMail,
+    AnyTime,
 }
 
 impl Mutation {
     /// Each with the invariant that it breaks, and what it does.
-    pub(crate) const ALL: [(Self, u8, &'static str); 27] = [
+    pub(crate) const ALL: [(Self, u8, &'static str); 28] = [
         (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
         (Self::NoGate, 1, "stages have no gate"),
         (Self::LongValid, 1, "approvals never grow old"),
@@ -62,6 +63,7 @@ impl Mutation {
         (Self::OneIsEnough, 1, "one approval opens every gate"),
         (Self::AnybodyMay, 10, "anybody may decide"),
         (Self::OwnApproval, 10, "who started the run may approve it"),
+        (Self::AnyTime, 11, "hosts begin at any time"),
         (Self::DeadTooSoon, 12, "a job that is not heard of is taken for dead"),
         (Self::NoEnd, 14, "a run is driven on and on and gets nowhere"),
         (Self::LostMail, 16, "a message is said to be sent and goes nowhere"),
@@ -73,6 +75,7 @@ impl Mutation {
         for stage in &mut plan.stages {
             match self {
                 Self::ForgetNeeds => stage.needs.clear(),
+                Self::AnyTime => stage.windows.clear(),
                 Self::NoGate => stage.approval = None,
                 Self::LongValid => stage.approval.iter_mut().for_each(|a| a.valid = Duration::from_secs(1 << 33)),
                 Self::TooParallel => stage.parallel += 1,
@@ -86,6 +89,9 @@ impl Mutation {
                 Self::PatientGate => stage.approval.iter_mut().for_each(|a| a.on_timeout = OnTimeout::Wait),
                 _ => {}
             }
+        }
+        if self == Self::AnyTime {
+            plan.freezes.clear();
         }
         if self == Self::Float {
             plan.patch.pin = Pin::Off;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use patchctl::core::approval::{Approval, OnTimeout, When, Who};
+use patchctl::core::calendar::{Freeze, Window, Zone};
 use patchctl::core::host::Place;
 use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use patchctl::core::packages::{OpKind, PackageOp};
@@ -144,6 +146,48 @@ fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
     }
 }
 
+/// When the simulated time begins.
+pub(crate) const EPOCH: i64 = 1_800_000_000;
+
+/// A window of every day, in UTC.
+fn window(rng: &mut Rng) -> Window {
+    let hours = rng.range(1, 20);
+    let hour = i8::try_from(rng.below(24)).unwrap_or(0);
+    Window {
+        days: Vec::new(),
+        weeks: Vec::new(),
+        after_patch_tuesday: None,
+        start: jiff::civil::Time::constant(hour, 0, 0, 0),
+        length: Duration::from_secs(hours * 3600),
+        zone: Zone::UTC,
+        cutoff: Duration::from_secs(rng.below(hours * 3600)),
+    }
+}
+
+/// A freeze that begins about when the run does.
+fn freeze(rng: &mut Rng) -> Freeze {
+    let begin = SignedDuration::from_secs(i64::try_from(rng.below(7_200)).unwrap_or(0) - 3_600);
+    let length = SignedDuration::from_mins(i64::try_from(rng.range(1, 2_000)).unwrap_or(1));
+    let from = Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH) + begin;
+    let stages: &[&str] = rng.pick(&[&[][..], &["s0"], &["*1", "*2"]]);
+    let stages = stages.iter().map(|glob| (*glob).to_owned()).collect();
+    Freeze { name: "audit".into(), from, to: from + length, stages, override_by: Vec::new() }
+}
+
+/// When hosts may begin, in a part of the plans.
+fn calendar(plan: &mut Settings, rng: &mut Rng) {
+    if !rng.chance(300) {
+        return;
+    }
+    for stage in &mut plan.stages {
+        if rng.chance(500) {
+            let lists = (0..rng.range(1, 2)).map(|_| (0..rng.range(1, 2)).map(|_| window(rng)).collect());
+            stage.windows = lists.collect();
+        }
+    }
+    plan.freezes = (0..rng.below(3)).map(|_| freeze(rng)).collect();
+}
+
 /// A plan of 1 to 4 stages over 1 to 12 hosts.
 pub(crate) fn settings(rng: &mut Rng) -> Settings {
     let stages = rng.range(1, 4).min(rng.range(1, 4));
@@ -157,7 +201,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         next += count;
         list.push(stage(rng, ix, hosts));
     }
-    Settings {
+    let mut plan = Settings {
         schema: 1,
         run: RunId::new("01JD0000000000000000000000").expect("a ULID"),
         kind: RunKind::Run,
@@ -187,7 +231,9 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         notify: crate::mail::channels(&mut rng.fork("mail")),
         freezes: Vec::new(),
         policy: Policy::default(),
-    }
+    };
+    calendar(&mut plan, &mut rng.fork("calendar"));
+    plan
 }
 
 /// The run that undoes what this one kept, as `patchctl rollback` makes it; none where nothing was kept.

@@ -139,7 +139,7 @@ impl World {
     /// What the controller's clock says.
     pub(crate) fn wall(&self) -> Timestamp {
         let past = SignedDuration::from_millis(i64::try_from(self.now()).unwrap_or(i64::MAX));
-        let epoch = Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH);
+        let epoch = Timestamp::from_second(crate::plan::EPOCH).unwrap_or(Timestamp::UNIX_EPOCH);
         epoch.checked_add(past + self.skew).unwrap_or(epoch)
     }
 

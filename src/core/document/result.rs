@@ -161,8 +161,11 @@ pub struct Waiting {
     pub need: Option<u32>,
     /// When the window opens or the soak ends.
     pub opens_at: Option<Stamp>,
-    /// Until when the gate waits.
+    /// Until when the gate waits, or hosts may begin once the window is open.
     pub until: Option<Stamp>,
+    /// Which window or freeze is in the way; left out where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The gate's digest.
     #[schemars(with = "Option<String>")]
     pub digest: Option<Digest>,

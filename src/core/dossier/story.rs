@@ -200,6 +200,10 @@ impl Story {
             Event::ApprovalLapsed { stage } => ours("the approval waited too long", self.stage(*stage), "void"),
             Event::ApprovalStale { stage, .. } => ours("hosts were not as approved", self.stage(*stage), "void"),
             Event::Rechecked { stage } => ours("hosts were inspected again", self.stage(*stage), "as approved"),
+            Event::WindowShut { stage, by, .. } => {
+                ours(&format!("hosts could begin, and may not: {by}"), self.stage(*stage), "waits")
+            }
+            Event::WindowOpened { stage } => ours("hosts may begin", self.stage(*stage), "goes on"),
             Event::WaveStarted { stage, wave, hosts } => {
                 ours(&format!("wave {wave} began"), format!("{}: {}", self.stage(*stage), self.hosts(hosts)), "done")
             }
@@ -269,6 +273,7 @@ fn pause_words(why: &PauseCause) -> String {
         PauseCause::Gate => "a gate waits".into(),
         PauseCause::Confirmation => "the first change waits for a person".into(),
         PauseCause::Signal(signal) => signal.clone(),
+        PauseCause::Window => "a stage waits for its window".into(),
         PauseCause::Asked => "somebody asked for it".into(),
         PauseCause::Barred => "a host does not take us for who we are".into(),
     }

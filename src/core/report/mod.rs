@@ -14,12 +14,13 @@ pub use self::host::{host_result, standing};
 pub use self::message::message;
 pub use self::plan::plan_document;
 pub use self::question::{question, way_back};
+use super::calendar::State;
 use super::document::{
     ActionState, Cancelled, DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp,
     Summary, Waiting, WaitingFor,
 };
 use super::event::PauseCause;
-use super::ids::{Digest, StageIx};
+use super::ids::{Digest, StageIx, StageName};
 use super::problem::Problem;
 use super::rollout::Rollout;
 use super::settings::RunKind;
@@ -153,9 +154,7 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
             (_, Driven::Yes) => Outcome::Running,
             (Some(PauseCause::Signal(signal)), _) if signal == "SIGTERM" => Outcome::Terminated,
             (Some(PauseCause::Signal(_)) | None, _) => Outcome::Interrupted,
-            (Some(PauseCause::Gate | PauseCause::Confirmation | PauseCause::Asked | PauseCause::Barred), _) => {
-                Outcome::Paused
-            }
+            (Some(_), _) => Outcome::Paused,
         });
     }
     match Outcome::of_all(all) {
@@ -184,51 +183,49 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
         return None;
     }
     let settings = rollout.settings();
+    let stages = || settings.stages.iter().zip(rollout.stages());
+    let nothing = |kind, stage: &StageName| Waiting {
+        kind,
+        stage: stage.clone(),
+        have: None,
+        need: None,
+        opens_at: None,
+        until: None,
+        by: None,
+        digest: None,
+        not_covered: Vec::new(),
+        command: format!("patchctl resume {}", settings.run),
+    };
     let open = (0..).map(StageIx).zip(rollout.stages()).find_map(|(ix, run)| run.open_gate().map(|gate| (ix, gate)));
     if let Some((ix, gate)) = open {
-        let stage = &settings.stages[ix.at()];
-        let until = gate_until(rollout, ix, gate);
         let (have, need) = gate.tally();
         return Some(Waiting {
-            kind: WaitingFor::Approval,
-            stage: stage.name.clone(),
             have: Some(have),
             need: Some(need),
-            opens_at: None,
-            until: until.map(Stamp),
+            until: gate_until(rollout, ix, gate).map(Stamp),
             digest: Some(gate.digest),
             not_covered: rollout.stages()[ix.at()].uncovered.iter().flat_map(|given| given.what.clone()).collect(),
             command: decide_command(rollout, ix, gate),
+            ..nothing(WaitingFor::Approval, &settings.stages[ix.at()].name)
+        });
+    }
+    if let Some((ix, shut)) = rollout.shut().filter(|_| rollout.running().next().is_none()) {
+        let open = shut.opens.map(|opens| settings.calendar(ix).state(opens));
+        let until = open.and_then(|state| if let State::Open { last, .. } = state { last } else { None });
+        return Some(Waiting {
+            opens_at: shut.opens.map(Stamp),
+            until: until.map(Stamp),
+            by: Some(shut.by.clone()),
+            ..nothing(WaitingFor::Window, &settings.stages[ix.at()].name)
         });
     }
     if outcome == Outcome::Running {
         return None;
     }
-    let decided = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.phase == Phase::Gate);
-    if let Some((stage, _)) = decided {
+    if let Some((stage, _)) = stages().find(|(_, run)| run.phase == Phase::Gate) {
         // Decided, and nobody drives the run: it waits to be taken up.
-        return Some(Waiting {
-            kind: WaitingFor::Approval,
-            stage: stage.name.clone(),
-            have: Some(1),
-            need: Some(1),
-            opens_at: None,
-            until: None,
-            digest: None,
-            not_covered: Vec::new(),
-            command: format!("patchctl resume {}", settings.run),
-        });
+        return Some(Waiting { have: Some(1), need: Some(1), ..nothing(WaitingFor::Approval, &stage.name) });
     }
-    let stage = settings.stages.iter().zip(rollout.stages()).find(|(_, run)| run.ended().is_none())?;
-    Some(Waiting {
-        kind: WaitingFor::Person,
-        stage: stage.0.name.clone(),
-        have: None,
-        need: None,
-        opens_at: None,
-        until: None,
-        digest: None,
-        not_covered: Vec::new(),
-        command: format!("patchctl resume {}", settings.run),
-    })
+    let (stage, _) = stages().find(|(_, run)| run.ended().is_none())?;
+    Some(nothing(WaitingFor::Person, &stage.name))
 }

@@ -1,5 +1,7 @@
 //! What follows from the state by itself: whose turn it is, when a wave is over, when a gate opens.
 
+use jiff::Timestamp;
+
 use super::super::approval::Decision;
 use super::super::document::Verdict;
 use super::super::event::{Event, GateKind, StageEnd, Step, UndoCause};
@@ -11,18 +13,18 @@ use super::super::stage::{Phase, StageRun};
 use super::Rollout;
 
 impl Rollout {
-    /// The next event that follows from the state, or none when the run waits for the world. `head` is the journal's
-    /// head, which a gate's digest binds.
-    pub fn advance(&self, head: Digest) -> Option<Event> {
+    /// The next event that follows from the state at this moment, or none when the run waits for the world. `head` is the
+    /// journal's head, which a gate's digest binds.
+    pub fn advance(&self, head: Digest, now: Timestamp) -> Option<Event> {
         if self.finished || self.paused.is_some() {
             return None;
         }
         let stages = (0..).map(StageIx).take(self.stages.len());
         if self.is_stopping() {
-            let goes_back = |ix| self.next_rollback(ix).filter(|_| self.draining.is_none() && !self.pause_asked);
+            let goes_back = |ix| self.next_rollback(ix, now).filter(|_| self.draining.is_none() && !self.pause_asked);
             return stages.into_iter().find_map(|ix| self.to_safety(ix).or_else(|| goes_back(ix)));
         }
-        stages.clone().find_map(|ix| self.advance_stage(ix, head)).or_else(|| self.end_idle_or_finish(stages))
+        stages.clone().find_map(|ix| self.advance_stage(ix, head, now)).or_else(|| self.end_idle_or_finish(stages))
     }
 
     /// Stages without work end when nothing else can happen: then nobody needs an approval of nothing.
@@ -42,34 +44,34 @@ impl Rollout {
         if claimed { Event::ClosingStarted { stage, end } } else { Event::StageEnded { stage, end } }
     }
 
-    fn advance_stage(&self, ix: StageIx, head: Digest) -> Option<Event> {
+    fn advance_stage(&self, ix: StageIx, head: Digest, now: Timestamp) -> Option<Event> {
         let run = &self.stages[ix.at()];
         match &run.phase {
             Phase::Pending | Phase::Resolved if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::Pending => self.open_stage(ix, head),
             Phase::Resolving if self.cancelled.is_some() => run.is_through().then(|| self.end_cancelled(ix)),
-            Phase::Resolving => self.next_step(ix).or_else(|| self.all_asked(ix, head)),
-            Phase::Resolved => self.before_first_change(ix, head),
+            Phase::Resolving => self.next_step(ix, now).or_else(|| self.all_asked(ix, head)),
+            Phase::Resolved => self.before_first_change(ix, head, now),
             Phase::Rolling => self
                 .watch_failures(ix)
-                .or_else(|| self.next_step(ix))
+                .or_else(|| self.next_step(ix, now))
                 .or_else(|| run.is_through().then_some(Event::WaveEnded { stage: ix })),
             Phase::BetweenWaves if self.cancelled.is_some() && self.has_patched(ix) => Some(self.end_cancelled(ix)),
             Phase::BetweenWaves if run.exceeded => self.undo_after_failure(ix, head),
             Phase::BetweenWaves if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::BetweenWaves if run.unreached => Some(self.after_silence(ix, head)),
             Phase::BetweenWaves if self.needs_not_met(ix) => self.needs_first(ix, head),
-            Phase::BetweenWaves => self.next_wave(ix, head).unwrap_or_else(|| Some(self.after_last_wave(ix, head))),
+            Phase::BetweenWaves => self.next_wave(ix, head, now).unwrap_or_else(|| Some(self.after_last_wave(ix, head))),
             Phase::Rechecking(end) => {
-                self.next_step(ix).or_else(|| run.is_through().then(|| self.after_recheck(ix, *end, head)))
+                self.next_step(ix, now).or_else(|| run.is_through().then(|| self.after_recheck(ix, *end, head)))
             }
             Phase::Gate if self.cancelled.is_some() && run.open_gate().is_some() => Some(self.end_cancelled(ix)),
-            Phase::Gate => self.after_gate(ix).or_else(|| self.decided_by_rule(ix)),
+            Phase::Gate => self.after_gate(ix, now).or_else(|| self.decided_by_rule(ix)),
             Phase::Undoing(cause) => {
-                self.next_step(ix).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
+                self.next_step(ix, now).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
             }
             Phase::Closing(end) => {
-                self.next_step(ix).or_else(|| run.is_through().then_some(Event::StageEnded { stage: ix, end: *end }))
+                self.next_step(ix, now).or_else(|| run.is_through().then_some(Event::StageEnded { stage: ix, end: *end }))
             }
             Phase::Idle | Phase::Ended(_) => None,
         }
@@ -90,7 +92,7 @@ impl Rollout {
         needs().all(StageRun::may_be_built_on).then_some(Event::StageOpened { stage: ix })
     }
 
-    fn next_step(&self, ix: StageIx) -> Option<Event> {
+    fn next_step(&self, ix: StageIx, now: Timestamp) -> Option<Event> {
         let run = &self.stages[ix.at()];
         let activity = run.activity()?;
         let start = |host: HostIx| {
@@ -104,8 +106,12 @@ impl Rollout {
         if let Some(host) = run.to_reboot.front().filter(|_| self.may_boot(stage)) {
             return start(*host);
         }
-        let room = run.active < stage.parallel;
-        run.queue.front().filter(|_| room).and_then(|host| start(*host))
+        let host = run.queue.front().filter(|_| run.active < stage.parallel)?;
+        let begins = activity == Activity::Rolling && self.hosts[host.at()].place == Place::Ready;
+        match self.shut_out(ix, now).filter(|_| begins) {
+            Some(waits) => waits,
+            None => start(*host),
+        }
     }
 
     /// Whether one more host of the stage may boot.
@@ -124,10 +130,10 @@ impl Rollout {
     }
 
     /// One host that shuts us out keeps no other from going back.
-    fn next_rollback(&self, ix: StageIx) -> Option<Event> {
+    fn next_rollback(&self, ix: StageIx, now: Timestamp) -> Option<Event> {
         let run = &self.stages[ix.at()];
         if matches!(run.phase, Phase::Undoing(_)) {
-            return self.next_step(ix);
+            return self.next_step(ix, now);
         }
         let host = run.ready.iter().find(|host| self.hosts[host.at()].place == Place::MustUndo)?;
         let step = Step::Rollback;
@@ -215,7 +221,7 @@ impl Rollout {
         self.settings.stages[ix.at()].hosts.iter().any(|host| fits(self.hosts[host.at()].place))
     }
 
-    fn before_first_change(&self, ix: StageIx, head: Digest) -> Option<Event> {
+    fn before_first_change(&self, ix: StageIx, head: Digest, now: Timestamp) -> Option<Event> {
         if !self.any(ix, |place| place == Place::Ready) {
             return Some(self.after_last_wave(ix, head));
         }
@@ -231,7 +237,7 @@ impl Rollout {
         if self.gate_rules(ix).is_some_and(|rules| rules.when.is_before()) || self.must_ask(ix) {
             return Some(self.open_gate(ix, GateKind::Before, head));
         }
-        self.next_wave(ix, head).flatten()
+        self.next_wave(ix, head, now).flatten()
     }
 
     /// `unproven = "ask"`: a person decides whether the stage begins without what no earlier stage proved.
@@ -252,7 +258,7 @@ impl Rollout {
 
     /// What leads to the stage's next wave: the wave itself, or what must come before it (none: it waits for that). None:
     /// there is no further wave.
-    fn next_wave(&self, ix: StageIx, head: Digest) -> Option<Option<Event>> {
+    fn next_wave(&self, ix: StageIx, head: Digest, now: Timestamp) -> Option<Option<Event>> {
         let run = &self.stages[ix.at()];
         let ready = |host: &&HostIx| self.hosts[host.at()].place == Place::Ready;
         let next = (1..).zip(&run.waves).skip(run.wave as usize).find_map(|(wave, members)| {
@@ -266,11 +272,17 @@ impl Rollout {
         if each && undecided.any(|host| host.wave < wave_of_next) {
             return Some(Some(self.open_gate(ix, GateKind::Wave, head)));
         }
+        if let Some(waits) = self.shut_out(ix, now) {
+            return Some(waits);
+        }
         if run.wave > 0 {
             return Some(Some(next));
         }
         // Before its first change the approvals on which it begins are looked at once more.
         let needs = &self.settings.stages[ix.at()].needs;
+        if let Some(need) = needs.iter().find(|need| self.has_lapsed(**need, |other| other == ix, now)) {
+            return Some(Some(Event::ApprovalLapsed { stage: *need }));
+        }
         Some(match needs.iter().find(|need| self.must_recheck(**need)) {
             Some(need) => Some(Event::RecheckStarted { stage: *need }),
             None => Some(next),
@@ -326,11 +338,18 @@ impl Rollout {
         close(if failed { StageEnd::Failed } else { StageEnd::Refused })
     }
 
-    fn after_gate(&self, ix: StageIx) -> Option<Event> {
+    fn after_gate(&self, ix: StageIx, now: Timestamp) -> Option<Event> {
         let run = &self.stages[ix.at()];
         let gate = run.gate.as_ref()?;
         let (Decision { verdict, .. }, _) = gate.decided.as_ref()?;
         let close = |end| Some(Event::ClosingStarted { stage: ix, end });
+        let begins = gate.kind != GateKind::After && *verdict == Verdict::Approved;
+        if let Some(waits) = self.shut_out(ix, now).filter(|_| begins) {
+            return waits;
+        }
+        if begins && self.has_lapsed(ix, |_| false, now) {
+            return Some(Event::ApprovalLapsed { stage: ix });
+        }
         match (gate.kind, verdict) {
             // Approved was what would be done: it is looked at once more.
             (GateKind::Before, Verdict::Approved) if !run.fresh && self.settings.kind == RunKind::Run => {

@@ -140,7 +140,7 @@ impl Rollout {
 
     /// Whether the stage's approval is too old to be used now, and somebody would use it: the stage itself, or one that
     /// waits to begin on it.
-    fn has_lapsed(&self, ix: StageIx, waiting: impl Fn(StageIx) -> bool, now: Timestamp) -> bool {
+    pub(super) fn has_lapsed(&self, ix: StageIx, waiting: impl Fn(StageIx) -> bool, now: Timestamp) -> bool {
         let Some(gate) = &self.stages[ix.at()].gate else { return false };
         let Some((decision, at)) = &gate.decided else { return false };
         let stages = (0..).map(StageIx).zip(&self.settings.stages);
@@ -439,7 +439,10 @@ impl Rollout {
         if self.open_gates().next().is_some() {
             return Some(PauseCause::Gate);
         }
-        self.confirming.then_some(PauseCause::Confirmation)
+        if self.confirming {
+            return Some(PauseCause::Confirmation);
+        }
+        self.shut().map(|_| PauseCause::Window)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::core::ids::{Digest, HostIx, JobId, StageIx};
 use crate::core::preapproval::Uncovered;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{Person, RunKind};
-use crate::core::stage::{Phase, StageRun};
+use crate::core::stage::{Phase, Shut, StageRun};
 
 impl Rollout {
     pub(super) fn begin(&mut self, effect: Effect) {
@@ -38,6 +38,7 @@ impl Rollout {
                 self.epoch += 1;
                 (self.paused, self.draining, self.confirming, self.pause_asked) = (None, None, false, false);
                 self.looks_again();
+                (0..).map(StageIx).take(self.stages.len()).for_each(|ix| self.window_over(ix));
                 self.barred.clear();
                 // It is asked anew where it is still wanted, and once.
                 self.fresh.retain(|slot| *slot != Slot::Confirm);
@@ -102,6 +103,14 @@ impl Rollout {
                 let busy = self.any(*stage, |place| matches!(place, Place::Ready | Place::Patched));
                 self.stage_mut(*stage)?.phase = if busy { Phase::Resolved } else { Phase::Idle };
             }
+            Event::WindowShut { stage, by, opens } => {
+                self.stage_mut(*stage)?;
+                self.window_shut(*stage, Shut { by: by.clone(), opens: *opens });
+            }
+            Event::WindowOpened { stage } => {
+                self.stage_mut(*stage)?;
+                self.window_over(*stage);
+            }
             Event::WaveStarted { stage, wave, hosts } => {
                 if hosts.iter().any(|host| host.at() >= self.hosts.len()) {
                     return Err(Misfit("no such host"));
@@ -123,6 +132,7 @@ impl Rollout {
                 } else {
                     run.unreached = true;
                 }
+                run.shut = None;
                 run.queue.clear();
                 if run.exceeded {
                     // Nobody else boots into what too many have failed with.
@@ -169,7 +179,10 @@ impl Rollout {
             }
             Event::UndoStarted { stage, cause } => self.undo_started(*stage, cause)?,
             Event::ClosingStarted { stage, end } => self.closing_started(*stage, *end)?,
-            Event::StageEnded { stage, end } => self.stage_mut(*stage)?.phase = Phase::Ended(*end),
+            Event::StageEnded { stage, end } => {
+                let run = self.stage_mut(*stage)?;
+                (run.phase, run.shut) = (Phase::Ended(*end), None);
+            }
             _ => return Err(Misfit("an event that belongs to no stage")),
         }
         Ok(())
@@ -268,7 +281,7 @@ impl Rollout {
         // A gate that waited is about nothing now.
         self.open.remove(&Slot::Gate(stage));
         let run = self.stage_mut(stage)?;
-        run.phase = Phase::Undoing(cause.clone());
+        (run.phase, run.shut) = (Phase::Undoing(cause.clone()), None);
         run.queue = members.into();
         Ok(())
     }
@@ -287,7 +300,7 @@ impl Rollout {
             }
         }
         let run = self.stage_mut(stage)?;
-        run.phase = Phase::Closing(end);
+        (run.phase, run.shut) = (Phase::Closing(end), None);
         run.queue = claimed;
         Ok(())
     }
@@ -358,6 +371,7 @@ impl Rollout {
         self.open.remove(&Slot::Confirm);
         for ix in (0..).map(StageIx).take(self.stages.len()) {
             let run = &mut self.stages[ix.at()];
+            run.shut = None;
             match run.phase {
                 Phase::Resolving => run.queue.clear(),
                 Phase::Rolling => {

@@ -15,6 +15,7 @@ mod recheck;
 mod retry;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;

@@ -65,7 +65,7 @@ impl Rollout {
         // What was approved there was what it had come to before: no approval of the past is used, or lapses, any more.
         run.gate = None;
         (run.queue, run.wave, run.exceeded, run.unreached) = (queue.unwrap_or_default(), 0, false, false);
-        (run.passed, run.fresh) = (0, false);
+        (run.passed, run.fresh, run.shut) = (0, false, None);
         run.stale.clear();
         self.open.remove(&Slot::Gate(stage));
     }

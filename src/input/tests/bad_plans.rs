@@ -20,7 +20,7 @@ fn plans() {
         ("not built: the stage", mistakes_after("quorum = 2\nprefetch = true\nsoak = \"10m\"")),
         ("not built: checks", mistakes_after("[[stage.check]]\nname = \"x\"")),
         ("not built: hooks", mistakes_after("[stage.hooks]")),
-        ("not built: windows", mistakes_after("[[stage.window]]\ndays = [\"Sat\"]")),
+        ("a bad window", mistakes_after("[[stage.window]]\ndays = [\"Satt\"]\nstart = \"22:00\"")),
         ("nobody to tell", mistakes_after("[[notify]]\non = [\"gate\"]\n[[notify]]\nslack = {}")),
         (
             "one channel each",

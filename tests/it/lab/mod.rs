@@ -35,3 +35,4 @@ mod secrets;
 mod select;
 mod undo;
 mod update;
+mod windows;

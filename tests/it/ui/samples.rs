@@ -175,6 +175,7 @@ pub(super) fn paused() -> ResultDocument {
         opens_at: None,
         until: Some(at("2026-11-29T01:00:59Z")),
         digest: Some(Digest::of(b"x")),
+        by: None,
         not_covered: Vec::new(),
         command: format!("patchctl approve {RUN} --stage uat --digest 2d711642 --reason TEXT --resume"),
     });
@@ -230,6 +231,7 @@ pub(super) fn stopped() -> ResultDocument {
         opens_at: None,
         until: None,
         digest: None,
+        by: None,
         not_covered: Vec::new(),
         command: format!("patchctl resume {RUN}"),
     });

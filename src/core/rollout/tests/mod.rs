@@ -6,6 +6,7 @@ mod mail;
 mod policy;
 mod risk;
 mod way;
+mod windows;
 mod world;
 
 use std::sync::Arc;
@@ -336,7 +337,7 @@ fn an_old_approval_does_not_begin_the_next_stage() {
     world.take(Input::Drive { by: person("ops"), version: "1".into(), confirmed: true }).unwrap();
     // Stopped between the approval of the first stage and the first change of the second.
     for _ in 0..10_000 {
-        while let Some(event) = world.rollout.advance(world.head.digest) {
+        while let Some(event) = world.rollout.advance(world.head.digest, world.now) {
             world.commit(&[event]);
         }
         let Some(effect) = world.rollout.next_effect() else { break };

@@ -227,9 +227,14 @@ impl World {
         self.replays_at_every_length();
     }
 
+    /// Does what there is to do, and stays.
+    pub(super) fn go_on_without_leaving(&mut self) {
+        self.work();
+    }
+
     fn work(&mut self) {
         for _ in 0..10_000 {
-            while let Some(event) = self.rollout.advance(self.head.digest) {
+            while let Some(event) = self.rollout.advance(self.head.digest, self.now) {
                 self.commit(&[event]);
             }
             self.most_at_once = self.most_at_once.max(self.rollout.running().count());
@@ -353,7 +358,7 @@ impl World {
     pub(super) fn go_on_without_confirming(&mut self) -> usize {
         let mut asked = 0;
         for _ in 0..1_000 {
-            while let Some(event) = self.rollout.advance(self.head.digest) {
+            while let Some(event) = self.rollout.advance(self.head.digest, self.now) {
                 self.commit(&[event]);
             }
             match self.rollout.next_effect() {

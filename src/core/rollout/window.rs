@@ -1,0 +1,69 @@
+//! Windows and freezes: hosts that have not begun wait for them, whatever else holds.
+
+use jiff::Timestamp;
+
+use super::Rollout;
+use crate::core::calendar::State;
+use crate::core::event::Event;
+use crate::core::host::Place;
+use crate::core::ids::StageIx;
+use crate::core::stage::{Phase, Shut};
+
+impl Rollout {
+    /// What comes before hosts of the stage begin; none: they may. `Some(None)`: they wait until it opens, which has been
+    /// written down.
+    pub(super) fn shut_out(&self, ix: StageIx, now: Timestamp) -> Option<Option<Event>> {
+        let calendar = self.settings.calendar(ix);
+        let known = self.stages[ix.at()].shut.as_ref();
+        if calendar.is_open(now) {
+            return known.map(|_| Some(Event::WindowOpened { stage: ix }));
+        }
+        // It was to be open by now, and nobody was there then.
+        if known.is_some_and(|shut| shut.opens.is_none_or(|opens| opens > now)) {
+            return Some(None);
+        }
+        let State::Shut { by, opens } = calendar.state(now) else { return None };
+        Some(Some(Event::WindowShut { stage: ix, by: by.to_string(), opens }))
+    }
+
+    /// When the first stage that waits for it may begin hosts; none: none waits, or none ever may.
+    pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
+        let opens = self.stages.iter().filter_map(|run| run.shut.as_ref()?.opens);
+        opens.filter(|opens| *opens > now).min()
+    }
+
+    /// Whether hosts of a stage that waited for it may begin now.
+    pub fn has_opened(&self, now: Timestamp) -> bool {
+        let stages = (0..).map(StageIx).zip(&self.stages);
+        stages.filter(|(_, run)| run.shut.is_some()).any(|(ix, _)| self.settings.calendar(ix).is_open(now))
+    }
+
+    /// The first stage that waits, with what it waits for.
+    pub fn shut(&self) -> Option<(StageIx, &Shut)> {
+        (0..).map(StageIx).zip(&self.stages).find_map(|(ix, run)| run.shut.as_ref().map(|shut| (ix, shut)))
+    }
+
+    pub(super) fn window_shut(&mut self, ix: StageIx, shut: Shut) {
+        // Until it opens, hosts may become something else than what was found: they are inspected again then.
+        for need in self.settings.stages[ix.at()].needs.clone() {
+            self.stages[need.at()].fresh = false;
+        }
+        let run = &mut self.stages[ix.at()];
+        (run.shut, run.fresh) = (Some(shut), false);
+    }
+
+    /// The stage waits no more. Before its first change its hosts are asked anew what is to be done: repositories have
+    /// moved on since. What was approved before is not asked again, but compared.
+    pub(super) fn window_over(&mut self, ix: StageIx) {
+        let run = &mut self.stages[ix.at()];
+        if run.shut.take().is_none() || run.phase != Phase::Resolved {
+            return;
+        }
+        run.phase = Phase::Pending;
+        for host in self.settings.stages[ix.at()].hosts.clone() {
+            if self.hosts[host.at()].place == Place::Ready {
+                self.hosts[host.at()].retry();
+            }
+        }
+    }
+}
