@@ -30,6 +30,9 @@ impl Run {
     /// # Errors
     /// When the journal cannot be written, or an event does not fit.
     pub fn commit(&mut self, events: &[Event], now: Timestamp) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
         let lines = events.iter().map(|event| self.head.write(now, event)).collect::<Result<Vec<_>, _>>()?;
         self.store.append(&lines).map_err(EngineError::Journal)?;
         if let Some(moment) = Moment::of(events) {

@@ -186,6 +186,12 @@ fn calendar(plan: &mut Settings, rng: &mut Rng) {
         }
     }
     plan.freezes = (0..rng.below(3)).map(|_| freeze(rng)).collect();
+    // No run begins that never could.
+    let begin = Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH);
+    let never = |ix: &StageIx| plan.calendar(*ix).state(begin).is_never();
+    let all = (0..).map(StageIx).take(plan.stages.len());
+    let shut: Vec<StageIx> = all.filter(never).collect();
+    shut.into_iter().for_each(|ix| plan.stages[ix.at()].windows.clear());
 }
 
 /// A plan of 1 to 4 stages over 1 to 12 hosts.
