@@ -94,6 +94,9 @@ _patchctl() {
             patchctl__subcmd__audit,help)
                 cmd="patchctl__subcmd__audit__subcmd__help"
                 ;;
+            patchctl__subcmd__audit,review)
+                cmd="patchctl__subcmd__audit__subcmd__review"
+                ;;
             patchctl__subcmd__audit,verify)
                 cmd="patchctl__subcmd__audit__subcmd__verify"
                 ;;
@@ -102,6 +105,9 @@ _patchctl() {
                 ;;
             patchctl__subcmd__audit__subcmd__help,help)
                 cmd="patchctl__subcmd__audit__subcmd__help__subcmd__help"
+                ;;
+            patchctl__subcmd__audit__subcmd__help,review)
+                cmd="patchctl__subcmd__audit__subcmd__help__subcmd__review"
                 ;;
             patchctl__subcmd__audit__subcmd__help,verify)
                 cmd="patchctl__subcmd__audit__subcmd__help__subcmd__verify"
@@ -180,6 +186,9 @@ _patchctl() {
                 ;;
             patchctl__subcmd__help__subcmd__audit,export)
                 cmd="patchctl__subcmd__help__subcmd__audit__subcmd__export"
+                ;;
+            patchctl__subcmd__help__subcmd__audit,review)
+                cmd="patchctl__subcmd__help__subcmd__audit__subcmd__review"
                 ;;
             patchctl__subcmd__help__subcmd__audit,verify)
                 cmd="patchctl__subcmd__help__subcmd__audit__subcmd__verify"
@@ -394,7 +403,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__audit)
-            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help verify export help"
+            opts="-i -l -q -v -h --inventory --limit --output --color --quiet --verbose --state-dir --config --help verify review export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -506,7 +515,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__audit__subcmd__help)
-            opts="verify export help"
+            opts="verify review export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -547,6 +556,20 @@ _patchctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        patchctl__subcmd__audit__subcmd__help__subcmd__review)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         patchctl__subcmd__audit__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -554,6 +577,56 @@ _patchctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__audit__subcmd__review)
+            opts="-i -l -q -v -h --reason --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --inventory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -864,7 +937,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help__subcmd__audit)
-            opts="verify export"
+            opts="verify review export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -878,6 +951,20 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help__subcmd__audit__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__help__subcmd__audit__subcmd__review)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2094,7 +2181,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__recover)
-            opts="-y -u -k -K -f -i -l -q -v -h --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --yes --non-interactive --approve --reason --on-gate --emergency --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2394,7 +2481,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__resume)
-            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --preapproval --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --due --failed --preapproval --yes --non-interactive --approve --reason --on-gate --emergency --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2484,7 +2571,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__rollback)
-            opts="-y -u -k -K -f -i -l -q -v -h --stage --packages --dry-run --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-y -u -k -K -f -i -l -q -v -h --stage --packages --dry-run --yes --non-interactive --approve --reason --on-gate --emergency --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2578,7 +2665,7 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__run)
-            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --policy --yes --non-interactive --approve --reason --on-gate --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            opts="-C -y -u -k -K -f -i -l -q -v -h --check --preapproval --policy --yes --non-interactive --approve --reason --on-gate --emergency --wait --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -115,6 +115,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l config -d 'The
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s C -l check -d 'Change nothing: the same as `patchctl plan`'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s y -l yes -d 'Do not ask before the first change'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l non-interactive -d 'Never ask anything; a gate that nobody decided pauses'
+complete -c patchctl -n "__fish_patchctl_using_subcommand run" -l emergency -d 'An emergency: passes what the policy lets it pass, is recorded, and somebody must review it (needs --reason)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s k -l ask-pass -d 'Ask for the login password'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
 complete -c patchctl -n "__fish_patchctl_using_subcommand run" -s q -l quiet -d 'Print results and errors only'
@@ -275,6 +276,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l due -d 'Eve
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l failed -d 'Try the hosts again that failed or were not reached'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s y -l yes -d 'Do not ask before the first change'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l non-interactive -d 'Never ask anything; a gate that nobody decided pauses'
+complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -l emergency -d 'An emergency: passes what the policy lets it pass, is recorded, and somebody must review it (needs --reason)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s k -l ask-pass -d 'Ask for the login password'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
 complete -c patchctl -n "__fish_patchctl_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
@@ -344,6 +346,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l config -d
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l dry-run -d 'Show what would go back, and change nothing'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s y -l yes -d 'Do not ask before the first change'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l non-interactive -d 'Never ask anything; a gate that nobody decided pauses'
+complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -l emergency -d 'An emergency: passes what the policy lets it pass, is recorded, and somebody must review it (needs --reason)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s k -l ask-pass -d 'Ask for the login password'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
 complete -c patchctl -n "__fish_patchctl_using_subcommand rollback" -s q -l quiet -d 'Print results and errors only'
@@ -372,6 +375,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l state-dir 
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s y -l yes -d 'Do not ask before the first change'
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l non-interactive -d 'Never ask anything; a gate that nobody decided pauses'
+complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -l emergency -d 'An emergency: passes what the policy lets it pass, is recorded, and somebody must review it (needs --reason)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s k -l ask-pass -d 'Ask for the login password'
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s K -l ask-become-pass -d 'Ask for the password for becoming root'
 complete -c patchctl -n "__fish_patchctl_using_subcommand recover" -s q -l quiet -d 'Print results and errors only'
@@ -415,24 +419,25 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand report" -l config -d '
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
 json\t'One JSON document'
 jsonl\t'One event a line, the document last'
 markdown\t'A report for auditors, as Markdown (`report` alone)'
 html\t'The same as HTML'"
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l state-dir -d 'Where runs are kept' -r -F
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s q -l quiet -d 'Print results and errors only'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s v -l verbose -d 'Say more (repeatable)'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -f -a "verify" -d 'Prove that records are whole and unaltered'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
-complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -f -a "verify" -d 'Prove that records are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -f -a "review" -d 'Say that you have looked at an emergency, once its run is over'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and not __fish_seen_subcommand_from verify review export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l anchors -d 'Compare with what was left outside: lines of the system\'s log, or witness files of hosts (`-`: standard input)' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l export -d 'The records in a folder that `audit export` made, instead of those of this machine' -r -F
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
@@ -450,6 +455,22 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -l reason -d 'What you say to it, for the record' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -s l -l limit -d 'Only these hosts: a pattern as in Ansible' -r
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -l output -d 'How results are printed [default: table]' -r -f -a "table\t'For people'
+json\t'One JSON document'
+jsonl\t'One event a line, the document last'
+markdown\t'A report for auditors, as Markdown (`report` alone)'
+html\t'The same as HTML'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -l color -d 'Colours [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -l state-dir -d 'Where runs are kept' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -l config -d 'The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml' -r -F
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -s q -l quiet -d 'Print results and errors only'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -s v -l verbose -d 'Say more (repeatable)'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from review" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l since -d 'All runs that started at this moment or later: RFC 3339, or a day in UTC (`2026-11-01`)' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -l until -d 'All runs that started before this moment; a day is included' -r
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s o -l out -d 'The folder; it must not be there yet, or be empty' -r -F
@@ -470,6 +491,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Say more (repeatable)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Prove that records are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "review" -d 'Say that you have looked at an emergency, once its run is over'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
 complete -c patchctl -n "__fish_patchctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand inventory; and not __fish_seen_subcommand_from list ping help" -s i -l inventory -d 'An inventory: a TOML file, or `host1,host2,` (repeatable)' -r -F
@@ -704,6 +726,7 @@ complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_s
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "schema" -d 'Print the JSON schema of a file or document'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and not __fish_seen_subcommand_from new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Prove that records are whole and unaltered'
+complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "review" -d 'Say that you have looked at an emergency, once its run is over'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "export" -d 'Hand the records of runs to an auditor: one folder, with a report and everything that proves it'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "list" -d 'What is in the inventory; `--output json` prints what `ansible-inventory --list` prints'
 complete -c patchctl -n "__fish_patchctl_using_subcommand help; and __fish_seen_subcommand_from inventory" -f -a "ping" -d 'Who answers over SSH'

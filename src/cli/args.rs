@@ -151,6 +151,9 @@ pub struct Drive {
     /// What an undecided gate does without a terminal [default: pause]
     #[arg(long, value_name = "WHAT")]
     pub on_gate: Option<OnGate>,
+    /// An emergency: passes what the policy lets it pass, is recorded, and somebody must review it (needs --reason)
+    #[arg(long)]
+    pub emergency: bool,
     /// How long to wait here for a window before pausing [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub wait: Option<Duration>,

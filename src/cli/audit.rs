@@ -13,6 +13,9 @@ pub enum AuditCommand {
     /// Prove that records are whole and unaltered
     #[command(after_help = super::help::AUDIT_VERIFY)]
     Verify(AuditVerifyArgs),
+    /// Say that you have looked at an emergency, once its run is over
+    #[command(after_help = super::help::AUDIT_REVIEW)]
+    Review(AuditReviewArgs),
     /// Hand the records of runs to an auditor: one folder, with a report and everything that proves it
     #[command(after_help = super::help::AUDIT_EXPORT)]
     Export(AuditExportArgs),
@@ -30,6 +33,17 @@ pub struct AuditVerifyArgs {
     /// The records in a folder that `audit export` made, instead of those of this machine
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
+}
+
+/// `audit review`
+#[derive(Debug, Clone, Args)]
+pub struct AuditReviewArgs {
+    /// The run: its ID or the beginning of it, its change, its plan's name, or `last`
+    #[arg(value_name = "RUN", value_parser = values::run_reference)]
+    pub run: String,
+    /// What you say to it, for the record
+    #[arg(long, value_name = "TEXT", value_parser = values::reason)]
+    pub reason: String,
 }
 
 /// `audit export`

@@ -62,6 +62,13 @@ Examples:
   journalctl -t patchctl | patchctl audit verify --anchors -
   ssh web-01 \"sudo sh -c 'cat /var/lib/patchctl/witness/*'\" | patchctl audit verify last --anchors -";
 
+pub(super) const AUDIT_REVIEW: &str = "\
+A run that somebody drove with --emergency passed windows, freezes or gates as a policy permits, and must be looked at \
+afterwards, by somebody else than who declared it. `patchctl runs` lists what is due. Ends with 0 where it is recorded.
+
+Examples:
+  patchctl audit review last --reason 'CVE-2026-31337 was exploited; the postmortem is INC0099'";
+
 pub(super) const AUDIT_EXPORT: &str = "\
 DIR gets the records byte for byte, signatures with the statements that they are over, the evidence of every gate, a report \
 (report.html, report.md) with what PCI DSS, NIST SP 800-40, SOC 2 and ISO 27001 ask for, an in-toto statement, checksums, and \

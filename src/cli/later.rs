@@ -41,8 +41,6 @@ impl Later {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct LaterRun {
     #[arg(long, hide = true)]
-    emergency: bool,
-    #[arg(long, hide = true)]
     planned: Option<PathBuf>,
     #[arg(long = "stage", hide = true)]
     start_at: Option<String>,
@@ -53,7 +51,6 @@ pub(super) struct LaterRun {
 impl LaterRun {
     fn given(&self) -> Option<&'static str> {
         let flags = [
-            ("--emergency", self.emergency),
             ("--planned", self.planned.is_some()),
             ("--stage", self.start_at.is_some()),
             ("--proof", self.proof.is_some()),
@@ -115,10 +112,12 @@ fn no_reason(cli: &Cli) -> Option<Refusal> {
         Command::Recover(args) => &args.drive,
         _ => return None,
     };
-    (!drive.approve.is_empty() && drive.reason.is_none()).then(|| Refusal {
-        kind: ErrorKind::MissingRequiredArgument,
-        text: "`--approve` needs `--reason TEXT`: it is kept with the approval".into(),
-    })
+    let text = match drive.reason {
+        None if !drive.approve.is_empty() => "`--approve` needs `--reason TEXT`: it is kept with the approval",
+        None if drive.emergency => "`--emergency` needs `--reason TEXT`: it is kept, and reviewed",
+        _ => return None,
+    };
+    Some(Refusal { kind: ErrorKind::MissingRequiredArgument, text: text.into() })
 }
 
 /// Whoever takes hosts in hand names them.

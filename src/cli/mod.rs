@@ -24,7 +24,7 @@ pub use self::args::{
     ColorWhen, Contact, DecideArgs, DemoArgs, Drive, Global, InventoryCommand, InventoryListArgs, InventoryPingArgs,
     NewArgs, OnGate, Output, PlanArgs, PlaybookCommand, ResumeArgs, RollbackArgs, RunArgs, SchemaKind, StatusArgs,
 };
-pub use self::audit::{AuditCommand, AuditExportArgs, AuditVerifyArgs};
+pub use self::audit::{AuditCommand, AuditExportArgs, AuditReviewArgs, AuditVerifyArgs};
 pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;

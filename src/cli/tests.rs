@@ -104,7 +104,7 @@ fn what_is_not_built_is_refused_by_name() {
         ("inventory graph", "`patchctl inventory graph`"),
         ("playbook new x", "`patchctl playbook new`"),
         ("playbook test apt --on web-1", "`patchctl playbook test`"),
-        ("run p.toml --emergency --reason x", "`--emergency`"),
+        ("run p.toml --planned x", "`--planned`"),
         ("run p.toml --planned f", "`--planned`"),
         ("run p.toml --stage prod --proof last", "`--stage`"),
         ("resume last --proof last", "`--proof`"),
@@ -225,7 +225,7 @@ fn pages_and_completions_have_what_is_built_and_no_more() {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let text = completions(shell);
         assert!(text.contains("accept-new-host-keys"), "{shell:?}");
-        for later in ["drift", "emergency", "junit"] {
+        for later in ["drift", "planned", "junit"] {
             assert!(!text.contains(later), "{shell:?} offers {later}");
         }
     }

@@ -21,6 +21,7 @@ pub(super) fn command(context: &Context<'_>, command: &AuditCommand) -> Ended {
     context.refuse_limit("an audit is about whole runs")?;
     match command {
         AuditCommand::Verify(args) => verify(context, args),
+        AuditCommand::Review(args) => super::review::review(context, args),
         AuditCommand::Export(args) => super::export::export(context, args),
     }
 }

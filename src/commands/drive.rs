@@ -9,8 +9,9 @@ use super::preapproval::Brought;
 use super::{CommandError, Context, Ended, Front, Reach};
 use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
+use crate::core::emergency::Declared;
 use crate::core::event::{Event, Input};
-use crate::core::ids::{Digest, PlaybookName, StageIx};
+use crate::core::ids::{Digest, HostIx, HostName, PlaybookName, RunId, StageIx};
 use crate::core::notify::secret_variables;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::Head;
@@ -117,7 +118,49 @@ pub(super) async fn drive_quietly(
     let left = run.leave(now);
     result?;
     left?;
+    tell_passed_runs(context, &run.rollout)?;
     Ok((report::document(&run.rollout, run.head.digest, now, Driven::No), run.rollout))
+}
+
+/// Runs whose claims an emergency passed have it in their own records, too.
+fn tell_passed_runs(context: &Context<'_>, rollout: &Rollout) -> Result<(), CommandError> {
+    let settings = rollout.settings();
+    let mut passed: BTreeMap<RunId, Vec<&HostName>> = BTreeMap::new();
+    for (ix, host) in (0..).map(HostIx).zip(&settings.hosts) {
+        let run = rollout.host(ix);
+        let claim = run.resolution.as_deref().and_then(|found| found.claimed_by.as_ref());
+        if let Some(claim) = claim.filter(|_| run.settled.is_some() || run.claimed) {
+            passed.entry(claim.clone()).or_default().push(&host.name);
+        }
+    }
+    if passed.is_empty() {
+        return Ok(());
+    }
+    let runs = context.runs()?;
+    for (other, hosts) in passed {
+        for host in hosts {
+            let message = format!("run {} went ahead there in an emergency, over this run's claim", settings.run);
+            let hint = format!(
+                "`patchctl status {}` shows what it did; a rollback leaves alone what it changed",
+                settings.run
+            );
+            let problem = Problem::new(ErrorKind::Claimed, message).on(host).hint(hint);
+            let told = runs.hold(&other).and_then(|held| Ok((runs.load(&other)?, held)));
+            match told {
+                Ok((loaded, _)) if loaded.rollout.notes().contains(&problem) => {}
+                Ok((loaded, held)) => {
+                    let mut state = taken_up(context, loaded, held.store)?;
+                    let now = context.wiring.clock().now();
+                    state.commit(&[Event::Noted { problem }], now)?;
+                    state.leave(now)?;
+                }
+                Err(error) => context.say(&format!(
+                    "{host} carries the claim of run {other}, whose records do not say yet that this run went ahead: {error}"
+                )),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A run that we hold, ready to be written to: an incomplete last record is cut off first, and that is said.
@@ -184,11 +227,12 @@ async fn close(transport: &Arc<dyn crate::ports::Transport>, settings: &Settings
 }
 
 /// Whether the caller's wishes fit the run: before anything of it exists.
-pub(super) fn check(settings: &Settings, wishes: &Wishes) -> Result<(), CommandError> {
+pub(super) fn check(context: &Context<'_>, settings: &Settings, wishes: &Wishes) -> Result<(), CommandError> {
     let drive = &wishes.drive;
     if !drive.approve.is_empty() && drive.reason.is_none() {
         return Err(CommandError::invalid("--approve needs a reason", "add --reason TEXT; it goes into the record"));
     }
+    declared(context, settings, wishes)?;
     for given in &drive.approve {
         if given.as_str() != "all" && settings.stage(given).is_none() {
             let names: Vec<&str> = settings.stages.iter().map(|stage| stage.name.as_str()).collect();
@@ -199,9 +243,27 @@ pub(super) fn check(settings: &Settings, wishes: &Wishes) -> Result<(), CommandE
     Ok(())
 }
 
+/// The emergency that the caller declares, where it counts.
+pub(super) fn declared(context: &Context<'_>, settings: &Settings, wishes: &Wishes) -> Result<Declared, CommandError> {
+    let drive = &wishes.drive;
+    if !drive.emergency {
+        return Ok(Declared::default());
+    }
+    let Some(reason) = drive.reason.clone() else {
+        return Err(CommandError::invalid("--emergency needs a reason", "add --reason TEXT; it goes into the record"));
+    };
+    let now = context.wiring.clock().now();
+    let declaration = engine::declaration(settings, &*context.wiring.people(), context.wiring.person(), reason);
+    if let Some(why) = declaration.objection(settings, now) {
+        let hint = "`patchctl policy test PLAN` shows who may, and what it passes; nothing was begun";
+        return Err(CommandError::refused(format!("--emergency: {why}"), hint));
+    }
+    Ok(Declared { all: vec![(declaration, now)], review: None })
+}
+
 fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<Options, CommandError> {
     let (drive, settings) = (&wishes.drive, rollout.settings());
-    check(settings, wishes)?;
+    check(context, settings, wishes)?;
     let stages = (0..).map(StageIx).zip(&settings.stages);
     let asks = context.wiring.is_interactive() && !drive.non_interactive;
     Ok(Options {
@@ -216,6 +278,7 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
             Wanted::Reject => OnGate::Reject,
         },
         wait: drive.wait(),
+        emergency: drive.reason.clone().filter(|_| drive.emergency),
         first: wishes.first.clone(),
         forks: wishes.reach.contact.forks,
         ask_only: false,

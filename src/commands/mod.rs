@@ -20,6 +20,7 @@ mod recover;
 mod release;
 mod report;
 mod resume;
+mod review;
 mod rollback;
 mod run;
 mod sign;

@@ -64,6 +64,7 @@ fn unreadable(runs: &dyn Runs, run: RunId) -> Option<RunLine> {
         outcome: crate::core::document::Outcome::Error,
         started_at,
         finished_at: None,
+        review_by: None,
     })
 }
 
@@ -89,6 +90,7 @@ pub(super) fn runs(context: &Context<'_>) -> Ended {
             outcome: report::outcome(rollout, driven),
             started_at: Stamp(started_at),
             finished_at: rollout.last_at().filter(|_| rollout.is_finished()).map(Stamp),
+            review_by: report::emergency(rollout).filter(|it| it.review.is_none()).and_then(|it| it.review_by),
         });
     }
     let document = RunsDocument { schema: DOCUMENT_VERSION, runs: lines };

@@ -10,6 +10,7 @@ use crate::cli::RollbackArgs;
 use crate::core::host::Place;
 use crate::core::ids::{ChangeId, HostIx, HostName, RunId};
 use crate::core::packages::{OpKind, PackageOp};
+use crate::core::policy::Policy;
 use crate::core::report;
 use crate::core::rollout::Rollout;
 use crate::core::settings::{Amount, OnExceeded, RunKind, Scope, Settings};
@@ -43,7 +44,7 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
         return Ok(super::plan::exit_code(&document));
     }
     let wishes = Wishes { drive: args.drive, reach, ..Wishes::default() };
-    drive::check(&settings, &wishes)?;
+    drive::check(context, &settings, &wishes)?;
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
     let (loaded, held) =
         drive::begin(context, runs.as_ref(), settings, &playbooks, &Texts { plan: &plan, policies: &[] })?;
@@ -71,7 +72,7 @@ fn undo_settings(
     settings.run = context.wiring.new_run();
     settings.requester = context.wiring.person();
     // The way back asks no rule: what a policy forbids is the way forward.
-    settings.policy = crate::core::policy::Policy::default();
+    settings.policy = Policy { emergency: old.policy.emergency.clone(), ..Policy::default() };
     if let Some(change) = &args.contact.change {
         settings.change = ChangeId::clone(change);
     }

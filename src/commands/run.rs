@@ -8,6 +8,7 @@ use super::{CommandError, Context, Ended, Reach};
 use crate::cli::{Contact, PolicyArgs, RunArgs};
 use crate::core::calendar::State;
 use crate::core::document::Outcome;
+use crate::core::emergency::Declared;
 use crate::core::ids::{ChangeId, PlaybookName, RunId, StageIx};
 use crate::core::settings::{Settings, Unproven};
 use crate::input::Overrides;
@@ -37,10 +38,14 @@ pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
 
 /// Starts the run of a checked plan and drives it.
 pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Checked, wishes: Wishes) -> Ended {
-    drive::check(&checked.settings, &wishes)?;
+    drive::check(context, &checked.settings, &wishes)?;
     // Before anything of the run exists; it is read again when the run is driven.
     wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
-    opens_some_time(&checked.settings, context.wiring.clock().now())?;
+    opens_some_time(
+        &checked.settings,
+        &drive::declared(context, &checked.settings, &wishes)?,
+        context.wiring.clock().now(),
+    )?;
     refuse_open_run(runs, &checked.settings)?;
     let texts = Texts { plan: checked.plan.text(), policies: &checked.applied.texts };
     let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, &texts)?;
@@ -66,10 +71,10 @@ pub(super) fn checked(
 }
 
 /// A run that could never begin is none: what is in the way of each stage ends some time.
-fn opens_some_time(settings: &Settings, now: Timestamp) -> Result<(), CommandError> {
+fn opens_some_time(settings: &Settings, declared: &Declared, now: Timestamp) -> Result<(), CommandError> {
     let stages = (0..).map(StageIx).zip(&settings.stages).filter(|(_, stage)| !stage.hosts.is_empty());
     for (ix, stage) in stages {
-        if let State::Shut { by, opens: None } = settings.calendar(ix).state(now) {
+        if let State::Shut { by, opens: None } = declared.calendar(settings, ix).state(now) {
             return Err(CommandError::refused(
                 format!("stage {}: no host may begin, and as far as can be seen none ever may: {by}", stage.name),
                 "`patchctl policy test PLAN` shows the windows and freezes; the run was not begun",

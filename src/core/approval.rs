@@ -132,6 +132,14 @@ impl Who {
         Ok(if is_group { Self::Group(name.to_owned()) } else { Self::Person(name.to_owned()) })
     }
 
+    /// Whether it is this person, in these groups.
+    pub fn is(&self, name: &str, groups: &[String]) -> bool {
+        match self {
+            Self::Person(listed) => listed == name,
+            Self::Group(listed) => groups.contains(listed),
+        }
+    }
+
     /// The name of the group, where it is one.
     pub fn group(&self) -> Option<&str> {
         match self {
@@ -278,7 +286,7 @@ impl Approval {
         if self.signed && decision.signed.is_none() {
             return Some(NotCounted::Unsigned);
         }
-        if !self.by.iter().all(|list| list.iter().any(|who| fits(who, decision))) {
+        if !self.by.iter().all(|list| list.iter().any(|who| who.is(name, &decision.groups))) {
             return Some(NotCounted::NotListed { name: name.clone(), allowed: self.allowed() });
         }
         if !approves {
@@ -336,13 +344,6 @@ impl Approval {
         self.quorum = self.quorum.max(quorum.unwrap_or(1));
         self.signed |= signed;
         self.four_eyes |= four_eyes;
-    }
-}
-
-fn fits(who: &Who, decision: &Decision) -> bool {
-    match who {
-        Who::Person(name) => *name == decision.by.name,
-        Who::Group(name) => decision.groups.contains(name),
     }
 }
 

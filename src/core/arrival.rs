@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::approval::Decision;
+use super::emergency::Declaration;
 use super::event::PauseCause;
 use super::findings::StepResult;
 use super::ids::{HostIx, StageIx};
@@ -102,6 +103,15 @@ pub enum Input {
         /// Who.
         by: Person,
         /// Why.
+        reason: String,
+    },
+    /// Somebody says that this is an emergency.
+    Declare(Declaration),
+    /// Somebody has looked at an emergency afterwards.
+    Review {
+        /// Who.
+        by: Person,
+        /// What that person says to it.
         reason: String,
     },
     /// Lost hosts are to be asked what became of them, and finished or restored.

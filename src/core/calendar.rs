@@ -378,6 +378,16 @@ impl<'a> Calendar<'a> {
         Self { windows, freezes: freezes.iter().filter(|freeze| freeze.is_for(stage)).collect() }
     }
 
+    /// The same without its windows, and without these freezes.
+    #[must_use]
+    pub fn passing(mut self, windows: bool, passed: impl Fn(&Freeze) -> bool) -> Self {
+        if windows {
+            self.windows = &[];
+        }
+        self.freezes.retain(|freeze| !passed(freeze));
+        self
+    }
+
     /// Whether nothing ever stands in the way.
     pub fn is_empty(&self) -> bool {
         self.windows.iter().all(Vec::is_empty) && self.freezes.is_empty()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::Decision;
 pub use super::arrival::{Input, Timed};
+use super::emergency::Declaration;
 use super::findings::StepResult;
 use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::notify::Delivery;
@@ -292,6 +293,19 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Somebody said that this is an emergency, as a policy permits.
+    EmergencyDeclared {
+        /// Who, and why.
+        #[serde(flatten)]
+        declaration: Declaration,
+    },
+    /// Somebody looked at the emergency afterwards.
+    Reviewed {
+        /// Who.
+        by: Person,
+        /// What that person says to it.
+        reason: String,
+    },
     /// Hosts that were lost, or did not come back as they were, are asked what became of them.
     Recovering {
         /// By whom.
@@ -382,6 +396,8 @@ impl Event {
         "barred",
         "pause_asked",
         "cancelled",
+        "emergency_declared",
+        "reviewed",
         "recovering",
         "released",
         "paused",

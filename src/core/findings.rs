@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Digest, PlaybookName};
+use super::ids::{Digest, PlaybookName, RunId};
 use super::packages::{Arch, Package, PackageName, PackageOp, Version};
 use super::problem::{ErrorKind, Problem};
 
@@ -55,6 +55,9 @@ pub struct Resolution {
     /// it has no dead man.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_man: Option<u64>,
+    /// The run whose claim lies on the host, and is passed in an emergency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<RunId>,
     /// For people.
     pub notes: Vec<String>,
 }

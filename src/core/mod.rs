@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod document;
 pub mod dossier;
 pub mod duration;
+pub mod emergency;
 pub mod event;
 pub mod evidence;
 pub mod findings;

@@ -36,7 +36,7 @@ pub struct Policy {
     /// What is left as it is. Those that were over when the run started are not among them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<Exception>,
-    /// What an emergency may pass, and who says that it is one. No command asks for it in this version.
+    /// What an emergency may pass, and who says that it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emergency: Option<Emergency>,
 }

@@ -26,11 +26,12 @@ pub use self::notify::deliver;
 pub use self::run::{Run, Tap};
 pub use self::signed::{NotSigned, checked, not_too_long, preapproved, preapproved_by, standing, unchecked};
 pub use self::steps::{Playbooks, StepContext};
+use crate::core::emergency::{self, Declaration};
 use crate::core::event::{Event, Input};
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::{Effect, Misfit, Refusal, Slot};
-use crate::core::settings::{Person, stamp};
+use crate::core::settings::{Person, Settings, stamp};
 use crate::core::view::{Display, Level, View};
 use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Transport};
@@ -79,6 +80,8 @@ pub struct Options {
     pub on_gate: OnGate,
     /// For how long it waits by itself for a window before the run pauses.
     pub wait: Duration,
+    /// Why this is an emergency; none: it is none.
+    pub emergency: Option<String>,
     /// What is wanted of the run before it goes on: hosts tried again, lost ones asked, the whole cancelled.
     pub first: Option<Input>,
     /// At most so many hosts at a time, whatever the stages allow.
@@ -136,12 +139,24 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         // Refused before anything is written: a wish that cannot be granted leaves the run as it was.
         run.rollout.decide(first.clone(), now)?;
     }
+    let declaration = options
+        .emergency
+        .clone()
+        .map(|reason| declaration(run.rollout.settings(), &*world.people, options.person.clone(), reason));
+    if let Some(declaration) = &declaration {
+        run.rollout.decide(Input::Declare(declaration.clone()), now)?;
+    }
     run.take(
         Input::Drive { by: options.person.clone(), version: options.version.clone(), confirmed: options.confirmed },
         now,
     )?;
     // Steps that an earlier process began: what their hosts did meanwhile, nobody here knows.
     let inherited = run.rollout.running().map(|(host, _)| host).collect();
+    if let Some(declaration) = declaration {
+        let events = run.rollout.decide(Input::Declare(declaration), now)?;
+        run.commit(&events, now)?;
+        events.iter().flat_map(|event| show::views(&run.rollout, event)).for_each(|view| world.display.show(&view));
+    }
     if let Some(first) = options.first.clone() {
         match run.take(first, now) {
             // A gate whose time was up took the only reason with it; the run goes on all the same.
@@ -156,7 +171,7 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         playbooks,
         owner: options.person.name.clone(),
         refresh: options.refresh,
-        force: options.force,
+        force: options.force || run.rollout.is_emergency(),
         resolve_tries: if options.ask_only { 1 } else { RESOLVE_TRIES },
         room: options.forks.map(|forks| tokio::sync::Semaphore::new(forks.max(1) as usize)),
     });
@@ -183,6 +198,12 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
     }
     driver.world.display.show(&View::RunDone);
     result
+}
+
+/// An emergency as this person declares it.
+pub fn declaration(settings: &Settings, people: &dyn People, by: Person, reason: String) -> Declaration {
+    let groups = people.groups_of(&by.name, &emergency::groups(settings));
+    Declaration { by, groups, reason }
 }
 
 struct Driver<'a> {
@@ -263,7 +284,8 @@ impl Driver<'_> {
     /// Whether a stage that waits for its window may begin so soon that this process waits for it, too.
     fn sleeps(&self) -> bool {
         let (rollout, now) = (&self.run.rollout, self.world.clock.now());
-        let soon = |opens: Timestamp| Duration::try_from(opens.duration_since(now)).is_ok_and(|d| d <= self.options.wait);
+        let soon =
+            |opens: Timestamp| Duration::try_from(opens.duration_since(now)).is_ok_and(|d| d <= self.options.wait);
         !self.options.ask_only && !rollout.is_stopping() && rollout.next_opening(now).is_some_and(soon)
     }
 
@@ -288,7 +310,8 @@ impl Driver<'_> {
 
     async fn wait(&mut self) -> Result<(), EngineError> {
         let (rollout, now) = (&self.run.rollout, self.world.clock.now());
-        let next = [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now)].into_iter().flatten().min();
+        let next =
+            [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now)].into_iter().flatten().min();
         let expiry = next.map(|at| at.duration_since(now));
         // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.
         let expiry = expiry.map(|left| Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1));

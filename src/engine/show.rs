@@ -72,6 +72,20 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             level: Level::Warning,
             text: format!("cancelled by {}: {reason}; what is not approved goes back", by.name),
         }],
+        Event::EmergencyDeclared { declaration } => {
+            let by = &declaration.by.name;
+            let mut text = format!("emergency, declared by {by}: {}; a review is due afterwards", declaration.reason);
+            if let Some((have, need)) = settings.policy.emergency.as_ref().map(|rule| rollout.declared().tally(rule))
+                && have < need
+            {
+                text = format!(
+                    "{by} declares an emergency: {}; {have} of {need}: the others do it with `patchctl resume {} \
+                     --emergency --reason TEXT`",
+                    declaration.reason, settings.run
+                );
+            }
+            vec![View::Message { level: Level::Warning, text }]
+        }
         Event::Unreached { stage } => vec![View::Message {
             level: Level::Warning,
             text: format!(

@@ -18,10 +18,27 @@ pub fn runs(look: &Look, document: &RunsDocument) -> String {
         return "no runs yet\n".to_owned();
     }
     let full = runs_grid(look, &document.runs, FULL_ID);
-    if look.width().is_none_or(|width| full.width() <= width) {
-        return full.draw();
+    let table = if look.width().is_none_or(|width| full.width() <= width) {
+        full.draw()
+    } else {
+        runs_grid(look, &document.runs, short_id(&document.runs)).draw()
+    };
+    let due = document.runs.iter().filter_map(|run| run.review_by.map(|by| (run, by)));
+    let due: String = due
+        .map(|(run, by)| {
+            let id = run.run_id.as_str();
+            format!(
+                "{id} was an emergency\n  {}\n",
+                look.paint(Tone::Warn, format!("to be reviewed by {}", look.time(by.0)))
+            )
+        })
+        .collect();
+    match due.is_empty() {
+        true => table,
+        false => {
+            format!("{table}\n{due}  with {}\n", look.paint(Tone::Accent, "patchctl audit review RUN --reason TEXT"))
+        }
     }
-    runs_grid(look, &document.runs, short_id(&document.runs)).draw()
 }
 
 /// A run ID's length.

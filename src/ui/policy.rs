@@ -5,6 +5,7 @@ use super::style::{Look, Tone};
 use super::text;
 use crate::core::approval::{When, Who};
 use crate::core::document::{GateLine, LimitLine, PolicyDocument, RuleLine, StagePolicy, WindowLine};
+use crate::core::policy::Passes;
 
 const LABEL: usize = 10;
 
@@ -36,7 +37,12 @@ pub fn draw(look: &Look, document: &PolicyDocument) -> String {
         field(&mut out, look, "exception", tone, &said);
     }
     if let Some(way) = &document.emergency {
-        let said = format!("by {}, quorum {} ({})", people(&way.by), way.quorum, way.at);
+        let passes = way.passes.iter().map(|what| match what {
+            Passes::Window => "windows",
+            Passes::Freeze => "freezes",
+        });
+        let passes = passes.collect::<Vec<_>>().join(" and ");
+        let said = format!("by {}, quorum {}, passes {passes} ({})", people(&way.by), way.quorum, way.at);
         field(&mut out, look, "emergency", Tone::Plain, &said);
     }
     let refused: Vec<_> = document.errors.iter().collect();

@@ -5,8 +5,8 @@ use super::problems::{self, group};
 use super::style::{Look, Tone};
 use super::{changes, recovery, text};
 use crate::core::document::{
-    ActionPerformed, ActionState, HostResult, How, Outcome, ResultDocument, StageResult, StateReason, Summary, Verdict,
-    WaitingFor,
+    ActionPerformed, ActionState, HostResult, How, Outcome, ResultDocument, Said, StageResult, StateReason, Summary,
+    Verdict, WaitingFor,
 };
 use crate::core::ids::{PlanName, StageName};
 use crate::core::rollout::Rollout;
@@ -32,6 +32,7 @@ fn drawn(look: &Look, document: &ResultDocument, dead_men: &str) -> String {
     if table.causes == Causes::Word {
         section(&mut out, look, "Reasons", &reasons(look, document));
     }
+    section(&mut out, look, "Emergency", &emergency(look, document));
     section(&mut out, look, "Waiting", &waiting(look, document));
     section(&mut out, look, "Still due", &still_due(look, document));
     section(&mut out, look, "Not as before", &differences(look, document));
@@ -257,6 +258,26 @@ fn indented(out: &mut String, look: &Look, indent: usize, said: &str) {
     for line in text::wrap(said, room) {
         out.push_str(&format!("{}{line}\n", " ".repeat(indent)));
     }
+}
+
+fn emergency(look: &Look, document: &ResultDocument) -> String {
+    let Some(emergency) = &document.emergency else { return String::new() };
+    let mut out = String::new();
+    let mut line = |tone, verb: &str, said: &Said| {
+        let who = format!("by {}, {}", text::one_line(&said.by), look.time(said.at.0));
+        out.push_str(&format!("  {} {who}\n", look.paint(tone, verb)));
+        indented(&mut out, look, 4, &text::one_line(&said.reason));
+    };
+    emergency.declared.iter().for_each(|said| line(Tone::Warn, "declared", said));
+    emergency.review.iter().for_each(|said| line(Tone::Good, "reviewed", said));
+    if let (None, Some(until), Some(run)) = (&emergency.review, emergency.review_by, &document.run_id) {
+        let due = format!("somebody else must review it by {}", look.time(until.0));
+        let how = if document.finished_at.is_some() { "with" } else { "once the run is over, with" };
+        indented(&mut out, look, 2, &format!("{due}, {how}"));
+        let command = format!("patchctl audit review {run} --reason TEXT");
+        out.push_str(&format!("    {}\n", look.paint(Tone::Accent, command)));
+    }
+    out
 }
 
 fn waiting(look: &Look, document: &ResultDocument) -> String {

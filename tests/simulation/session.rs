@@ -257,6 +257,7 @@ impl World {
             reason: Some("by flag".into()),
             preapproval: None,
             on_gate: if self.rng.chance(100) { OnGate::Reject } else { OnGate::Pause },
+            emergency: None,
             wait: Duration::from_secs(if calm { 90 * 86_400 } else { self.rng.pick(&[0, 3600, 86_400]) }),
             first,
             forks: None,

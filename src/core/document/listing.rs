@@ -136,6 +136,9 @@ pub struct RunLine {
     pub started_at: Stamp,
     /// When it ended.
     pub finished_at: Option<Stamp>,
+    /// Until when somebody must have reviewed the emergency that it was; left out where none was, or somebody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_by: Option<Stamp>,
 }
 
 /// Errors of a command that has no document of its own to put them into.

@@ -20,8 +20,9 @@ pub use policy::{
     WindowLine,
 };
 pub use result::{
-    Cancelled, CheckResult, CheckWhen, DeadMan, DecidedBy, Decision, DocumentKind, HostResult, How, PackageChange,
-    Reboot, ResultDocument, RollbackResult, Services, StageResult, Summary, Verdict, Waiting, WaitingFor,
+    CheckResult, CheckWhen, DeadMan, DecidedBy, Decision, DocumentKind, EmergencyResult, HostResult, How,
+    PackageChange, Reboot, ResultDocument, RollbackResult, Said, Services, StageResult, Summary, Verdict, Waiting,
+    WaitingFor,
 };
 pub use states::{ActionPerformed, ActionState, StageReason, StageState, StateReason};
 

@@ -45,7 +45,10 @@ pub struct ResultDocument {
     pub waiting: Option<Waiting>,
     /// Who cancelled it; left out where nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancelled: Option<Cancelled>,
+    pub cancelled: Option<Said>,
+    /// The emergency that it is; left out where nobody declared one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<EmergencyResult>,
     /// Its stages, in the plan's order.
     pub stages: Vec<StageResult>,
     /// What went wrong.
@@ -73,6 +76,7 @@ impl ResultDocument {
             summary: Summary::default(),
             waiting: None,
             cancelled: None,
+            emergency: None,
             stages: Vec::new(),
             errors,
             audit_head: None,
@@ -80,15 +84,28 @@ impl ResultDocument {
     }
 }
 
-/// Somebody wanted everything to go back that was not approved.
+/// What somebody wanted, or said, of a run as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Cancelled {
+pub struct Said {
     /// Who.
     pub by: String,
     /// When.
     pub at: Stamp,
     /// Why.
     pub reason: String,
+}
+
+/// An emergency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EmergencyResult {
+    /// Who declared it.
+    pub declared: Vec<Said>,
+    /// Whether so many people declared it that the policy's way is open.
+    pub in_force: bool,
+    /// Until when somebody else must have looked at it.
+    pub review_by: Option<Stamp>,
+    /// Who did.
+    pub review: Option<Said>,
 }
 
 /// What kind of run.

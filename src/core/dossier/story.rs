@@ -189,6 +189,10 @@ impl Story {
             Event::Declined { by } => theirs(by, "declined the first change", "run".into()),
             Event::Decided { stage, gate, decision, .. } => Some(self.decided(*stage, *gate, decision)),
             Event::Cancelled { by, reason } => theirs(by, &format!("cancelled the run: {reason}"), "run".into()),
+            Event::EmergencyDeclared { declaration } => {
+                theirs(&declaration.by, &format!("declared an emergency: {}", declaration.reason), "run".into())
+            }
+            Event::Reviewed { by, reason } => theirs(by, &format!("reviewed the emergency: {reason}"), "run".into()),
             Event::PauseAsked { by } => theirs(by, "asked the run to pause", "run".into()),
             Event::Recovering { by, hosts } => theirs(by, "asked lost hosts what became of them", self.hosts(hosts)),
             Event::Released { host, by, reason } => {

@@ -16,14 +16,14 @@ pub use self::plan::plan_document;
 pub use self::question::{question, way_back};
 use super::calendar::State;
 use super::document::{
-    ActionState, Cancelled, DOCUMENT_VERSION, DocumentKind, Outcome, ResultDocument, StageReason, StageState, Stamp,
-    Summary, Waiting, WaitingFor,
+    ActionState, DOCUMENT_VERSION, DocumentKind, EmergencyResult, Outcome, ResultDocument, Said, StageReason,
+    StageState, Stamp, Summary, Waiting, WaitingFor,
 };
 use super::event::PauseCause;
 use super::ids::{Digest, StageIx, StageName};
 use super::problem::Problem;
 use super::rollout::Rollout;
-use super::settings::RunKind;
+use super::settings::{Person, RunKind};
 use super::stage::{Gate, Phase};
 
 /// Whether somebody drives a run, as far as the caller can tell (the lock is outside of the journal).
@@ -80,15 +80,28 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
         duration_ms: started_at.map_or(0, |from| host::millis(from, until)),
         summary: Summary::of(&stages),
         waiting: waiting(rollout, outcome),
-        cancelled: rollout.cancelled().map(|(by, reason, at)| Cancelled {
-            by: by.name.clone(),
-            at: Stamp(at),
-            reason: reason.to_owned(),
-        }),
+        cancelled: rollout.cancelled().map(|(by, reason, at)| said(by, reason, at)),
+        emergency: emergency(rollout),
         stages: if matches!(outcome, Outcome::Refused) { begun(rollout, stages) } else { stages },
         errors,
         audit_head: Some(head),
     }
+}
+
+fn said(by: &Person, reason: &str, at: Timestamp) -> Said {
+    Said { by: by.name.clone(), at: Stamp(at), reason: reason.to_owned() }
+}
+
+/// The emergency that the run is; none: nobody declared one.
+pub fn emergency(rollout: &Rollout) -> Option<EmergencyResult> {
+    let declared = rollout.declared();
+    let review_by = declared.review_by(rollout.settings())?;
+    Some(EmergencyResult {
+        declared: declared.all.iter().map(|(one, at)| said(&one.by, &one.reason, *at)).collect(),
+        in_force: rollout.is_emergency(),
+        review_by: Some(Stamp(review_by)),
+        review: declared.review.as_ref().map(|review| said(&review.by, &review.reason, review.at)),
+    })
 }
 
 /// Stages that have hosts and cannot begin, since `--limit` left a stage that they need without any.
@@ -210,7 +223,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
         });
     }
     if let Some((ix, shut)) = rollout.shut().filter(|_| rollout.running().next().is_none()) {
-        let open = shut.opens.map(|opens| settings.calendar(ix).state(opens));
+        let open = shut.opens.map(|opens| rollout.calendar(ix).state(opens));
         let until = open.and_then(|state| if let State::Open { last, .. } = state { last } else { None });
         return Some(Waiting {
             opens_at: shut.opens.map(Stamp),

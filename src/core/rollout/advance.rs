@@ -61,7 +61,9 @@ impl Rollout {
             Phase::BetweenWaves if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::BetweenWaves if run.unreached => Some(self.after_silence(ix, head)),
             Phase::BetweenWaves if self.needs_not_met(ix) => self.needs_first(ix, head),
-            Phase::BetweenWaves => self.next_wave(ix, head, now).unwrap_or_else(|| Some(self.after_last_wave(ix, head))),
+            Phase::BetweenWaves => {
+                self.next_wave(ix, head, now).unwrap_or_else(|| Some(self.after_last_wave(ix, head)))
+            }
             Phase::Rechecking(end) => {
                 self.next_step(ix, now).or_else(|| run.is_through().then(|| self.after_recheck(ix, *end, head)))
             }
@@ -70,9 +72,9 @@ impl Rollout {
             Phase::Undoing(cause) => {
                 self.next_step(ix, now).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
             }
-            Phase::Closing(end) => {
-                self.next_step(ix, now).or_else(|| run.is_through().then_some(Event::StageEnded { stage: ix, end: *end }))
-            }
+            Phase::Closing(end) => self
+                .next_step(ix, now)
+                .or_else(|| run.is_through().then_some(Event::StageEnded { stage: ix, end: *end })),
             Phase::Idle | Phase::Ended(_) => None,
         }
     }
@@ -265,7 +267,7 @@ impl Rollout {
             let hosts: Vec<HostIx> = members.iter().filter(ready).copied().collect();
             (!hosts.is_empty()).then_some(Event::WaveStarted { stage: ix, wave, hosts })
         })?;
-        let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
+        let each = self.gate_rules(ix).is_some_and(|rules| rules.each_wave);
         let wave_of_next = if let Event::WaveStarted { wave, .. } = &next { *wave } else { 0 };
         let hosts = self.settings.stages[ix.at()].hosts.iter().map(|host| &self.hosts[host.at()]);
         let mut undecided = hosts.filter(|host| host.place == Place::Patched);

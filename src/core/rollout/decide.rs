@@ -80,6 +80,31 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// No policy lets this person declare one.
+    #[error("no emergency: {0}")]
+    NoEmergency(String),
+    /// Nobody declared an emergency.
+    #[error("nobody declared an emergency in this run: there is nothing to review")]
+    NothingToReview,
+    /// It is not over yet.
+    #[error("an emergency is reviewed once its run is over")]
+    ReviewedTooSoon,
+    /// Somebody has looked at it before.
+    #[error("{by} has reviewed it already: {reason}")]
+    Reviewed {
+        /// Who.
+        by: String,
+        /// What that person said.
+        reason: String,
+    },
+    /// Whoever declared it does not review it.
+    #[error("{by} declared this emergency ({reason}): somebody else reviews it")]
+    OwnEmergency {
+        /// Who.
+        by: String,
+        /// Why it was declared.
+        reason: String,
+    },
     /// Nothing can be tried again.
     #[error("no host failed or was unreachable; there is nothing to try again")]
     NothingToRetry,
@@ -115,6 +140,8 @@ impl Rollout {
             }
             Input::Pause { by } => self.pause(by),
             Input::Cancel { by, reason } => self.cancels(by, reason),
+            Input::Declare(declaration) => self.declares(declaration, now),
+            Input::Review { by, reason } => self.reviews(by, reason),
             Input::Recover { by, hosts } => self.recover(by, hosts),
             Input::Release { host, by, reason } => self.release(host, by, reason),
             notified @ Input::Notified { .. } => self.notified(notified),

@@ -73,6 +73,8 @@ impl Rollout {
                 self.barred.insert(*host, problem.clone());
             }
             Event::Cancelled { by, reason } => self.cancel(by.clone(), reason.clone(), at),
+            Event::EmergencyDeclared { declaration } => self.emergency_declared(declaration, at),
+            Event::Reviewed { by, reason } => self.reviewed(by, reason, at),
             Event::Recovering { hosts, .. } => self.recovering(hosts)?,
             Event::Released { host, reason, .. } => self.released(*host, reason)?,
             Event::Paused { why } => self.paused = Some(why.clone()),

@@ -6,6 +6,7 @@
 
 mod advance;
 mod decide;
+mod emergency;
 mod fold;
 mod gate;
 mod outbox;
@@ -26,6 +27,7 @@ pub use self::decide::Refusal;
 pub use self::gate::Statement;
 #[cfg(test)]
 pub(super) use self::tests::settings as settings_for_tests;
+use super::emergency::Declared;
 use super::event::{GateKind, PauseCause, Step};
 use super::host::HostRun;
 use super::ids::{Digest, HostIx, JobId, StageIx};
@@ -122,6 +124,7 @@ pub struct Rollout {
     started_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
     driver: Option<Person>,
+    declared: Declared,
 }
 
 impl Rollout {
@@ -171,6 +174,7 @@ impl Rollout {
             started_at: None,
             last_at: None,
             driver: None,
+            declared: Declared::default(),
         }
     }
 

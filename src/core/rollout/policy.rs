@@ -19,7 +19,11 @@ impl Rollout {
     /// hosts have answered; none: it has no gate.
     pub fn gate_rules(&self, ix: StageIx) -> Option<Approval> {
         let plan = self.settings.stages[ix.at()].approval.as_ref();
-        narrowed(plan, self.rules_that_apply(ix))
+        let rules = narrowed(plan, self.rules_that_apply(ix))?;
+        Some(match self.declared().rule(&self.settings) {
+            Some(emergency) => emergency.shortened(rules),
+            None => rules,
+        })
     }
 
     /// The rules of the policy that narrow the stage's gates as of now.

@@ -13,7 +13,7 @@ impl Rollout {
     /// What comes before hosts of the stage begin; none: they may. `Some(None)`: they wait until it opens, which has been
     /// written down.
     pub(super) fn shut_out(&self, ix: StageIx, now: Timestamp) -> Option<Option<Event>> {
-        let calendar = self.settings.calendar(ix);
+        let calendar = self.calendar(ix);
         let known = self.stages[ix.at()].shut.as_ref();
         if calendar.is_open(now) {
             return known.map(|_| Some(Event::WindowOpened { stage: ix }));
@@ -35,7 +35,7 @@ impl Rollout {
     /// Whether hosts of a stage that waited for it may begin now.
     pub fn has_opened(&self, now: Timestamp) -> bool {
         let stages = (0..).map(StageIx).zip(&self.stages);
-        stages.filter(|(_, run)| run.shut.is_some()).any(|(ix, _)| self.settings.calendar(ix).is_open(now))
+        stages.filter(|(_, run)| run.shut.is_some()).any(|(ix, _)| self.calendar(ix).is_open(now))
     }
 
     /// The first stage that waits, with what it waits for.

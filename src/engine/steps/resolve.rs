@@ -7,6 +7,7 @@ use super::judge::{report, unreadable, what_failed};
 use super::{Ended, Task, digest_of, known};
 use crate::core::event::Step;
 use crate::core::findings::{Fate, Identity, Resolution, StepReport, StepResult, sorted};
+use crate::core::ids::RunId;
 use crate::core::packages::{Package, PackageOp, PackageRequest};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{self, RunKind, Select};
@@ -73,7 +74,9 @@ impl Task {
             return Ended::failed(problem, Fate::Unchanged, report(&records, &output, true), output.log);
         }
         facts.facts.extend(records.facts.clone());
-        self.resolution(playbook, &facts, records, answer.host_key, output.log)
+        let claim = output.claim.as_ref().filter(|claim| claim.run != self.context.settings.run.as_str());
+        let claimed_by = claim.and_then(|claim| RunId::new(&claim.run).ok());
+        self.resolution(playbook, &facts, records, answer.host_key, claimed_by, output.log)
     }
 
     /// Another run's claim on the host, if it stands in the way.
@@ -127,7 +130,15 @@ impl Task {
         ))
     }
 
-    fn resolution(&self, playbook: &Playbook, facts: &Records, records: Records, key: String, log: Vec<u8>) -> Ended {
+    fn resolution(
+        &self,
+        playbook: &Playbook,
+        facts: &Records,
+        mut records: Records,
+        key: String,
+        claimed_by: Option<RunId>,
+        log: Vec<u8>,
+    ) -> Ended {
         let Some(platform) = facts.platform() else {
             let problem =
                 Problem::new(ErrorKind::Internal, "the host did not say its distribution, release and architecture");
@@ -142,6 +153,9 @@ impl Task {
         };
         if let Some(problem) = self.not_approved(&ops).or_else(|| self.cannot_reboot(playbook)) {
             return Ended::failed(problem, Fate::Unchanged, StepReport::default(), log);
+        }
+        if let Some(run) = &claimed_by {
+            records.notes.push(format!("it carries the claim of run {run}, which this emergency passes"));
         }
         let mut installed = records.installed;
         installed.sort();
@@ -158,6 +172,7 @@ impl Task {
             installed: (self.proof && !installed.is_empty()).then(|| digest_of(&installed)),
             reboot: records.reboot,
             dead_man: self.dead_man_for(playbook, &ops).map(|wait| wait.as_secs()),
+            claimed_by,
             notes: records.notes,
         };
         Ended { result: StepResult::Resolved(Box::new(resolution)), ops, installed, log }

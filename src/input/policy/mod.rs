@@ -65,7 +65,7 @@ pub(crate) static POLICY: TableDef = TableDef {
             Kind::List(&Kind::Table(&EXCEPTION)),
             "Hosts, or packages on them, that are left as they are.",
         ),
-        Key::new("emergency", Kind::Table(&EMERGENCY), "The way that is open in an emergency; no command goes it yet."),
+        Key::new("emergency", Kind::Table(&EMERGENCY), "The way that is open in an emergency (`run --emergency`)."),
         CHECKS_KEY,
     ],
 };

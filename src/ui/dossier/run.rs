@@ -2,7 +2,7 @@
 
 use super::{Block, NONE, tables, text};
 use crate::core::approval::{Approval, same_person};
-use crate::core::document::{DocumentKind, Stamp, Verdict};
+use crate::core::document::{DocumentKind, Said, Stamp, Verdict};
 use crate::core::dossier::{Dossier, GateStory, Report};
 use crate::core::settings::{Amount, Patch, RunKind, Select, Stage, stamp};
 
@@ -51,6 +51,12 @@ fn request(dossier: &Dossier) -> Vec<(&'static str, String)> {
     if let Some(cancelled) = &result.cancelled {
         let said = format!("by {} at {}: {}", cancelled.by, stamp(cancelled.at.0), text::one_line(&cancelled.reason));
         facts.push(("Cancelled", said));
+    }
+    if let Some(emergency) = &result.emergency {
+        let one = |said: &Said| format!("by {} at {}: {}", said.by, stamp(said.at.0), text::one_line(&said.reason));
+        facts.push(("Emergency, declared", list(emergency.declared.iter().map(one))));
+        let due = || emergency.review_by.map_or_else(String::new, |at| format!("nobody yet; due by {}", stamp(at.0)));
+        facts.push(("Emergency, reviewed", emergency.review.as_ref().map_or_else(due, one)));
     }
     facts
 }

@@ -33,7 +33,7 @@ fn what_a_policy_has_wrong_or_forbids_is_told_and_no_run_begins() {
     let wave = "[limits]\nmax_wave = 2\n";
     refused(&bench, 7, wave, "max_wave");
     let freeze = "[[freeze]]\nname = \"all\"\nfrom = \"2020-01-01T00:00:00Z\"\nto = \"2120-01-01T00:00:00Z\"\n";
-    refused(&bench, 2, freeze, "a policy has a window or a freeze for stage uat");
+    refused(&bench, 7, freeze, "as far as can be seen none ever may: freeze all until");
     bench.write("policy.toml", wave);
     bench.shell("chmod 666 policy.toml");
     let document = bench.json(2, &GO);

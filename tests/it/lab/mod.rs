@@ -15,6 +15,7 @@ mod crash;
 mod dead_man;
 mod economy;
 mod elsewhere;
+mod emergency;
 mod exact;
 mod export;
 mod failure;

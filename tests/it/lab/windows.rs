@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use patchctl::adapters::clock::SystemClock;
+use patchctl::ports::Clock as _;
 
 use super::bench::{Bench, standing};
 use super::host::plain;
 
+fn now() -> Timestamp {
+    SystemClock.now()
+}
+
 /// A moment so far from now, on the clocks of UTC.
 fn clock(seconds: i64) -> String {
-    let at = Timestamp::now() + SignedDuration::from_secs(seconds);
+    let at = now() + SignedDuration::from_secs(seconds);
     at.to_zoned(TimeZone::UTC).strftime("%H:%M:%S").to_string()
 }
 
@@ -23,20 +29,20 @@ fn a_freeze_is_waited_out_and_a_window_on_another_day_is_not() {
     bench.plan("packages = [\"lab-plain\"]");
     let plan = bench.read("plan.toml");
     bench.write("plan.toml", &format!("{plan}\n{}", window(&clock(-7200), "1h")));
-    let thaw = Timestamp::now() + SignedDuration::from_secs(25);
+    let thaw = now() + SignedDuration::from_secs(25);
     let freeze = "[[freeze]]\nname = \"rehearsal\"\nfrom = \"2026-01-01T00:00:00Z\"\nstages = [\"uat\"]\n";
     bench.write("policy.toml", &format!("{freeze}to = \"{thaw}\"\n"));
     let flags = ["--yes", "--policy", "policy.toml", "--approve", "all", "--reason", "fine", "--wait", "5m"];
 
     let answer = bench.patchctl(&[&["run", "plan.toml", "--output", "json"], &flags[..]].concat()).ended(3);
-    assert!(Timestamp::now() >= thaw, "nothing began in the freeze");
+    assert!(now() >= thaw, "nothing began in the freeze");
     let (document, said) = (answer.json(), answer.err);
     assert!(said.contains("freeze rehearsal until") && said.contains("waiting here until"), "{said}");
     assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched");
     let waiting = &document["waiting"];
     assert_eq!((&waiting["kind"], &waiting["stage"]), (&"window".into(), &"prod".into()), "{waiting:#}");
     let opens: Timestamp = waiting["opens_at"].as_str().unwrap().parse().unwrap();
-    let ahead = opens.duration_since(Timestamp::now());
+    let ahead = opens.duration_since(now());
     assert!(ahead > SignedDuration::from_hours(21) && ahead < SignedDuration::from_hours(22), "{ahead}");
     assert!(waiting["until"].as_str().unwrap() > waiting["opens_at"].as_str().unwrap());
     bench.host("prod-1").assert_untouched();
@@ -56,13 +62,13 @@ fn a_run_that_paused_for_its_window_goes_on_from_cron() {
     let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
     bench.plan("packages = [\"lab-plain\"]");
     let plan = bench.read("plan.toml");
-    let opens = Timestamp::now() + SignedDuration::from_secs(30);
+    let opens = now() + SignedDuration::from_secs(30);
     bench.write("plan.toml", &format!("{plan}\n{}", window(&clock(30), "1h")));
     let run = ["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine", "--wait", "1s"];
     let document = bench.json(3, &run);
     assert_eq!(document["waiting"]["kind"], "window", "{document:#}");
     bench.host("uat-1").assert_untouched();
-    let left = Timestamp::now().duration_until(opens) + SignedDuration::from_secs(1);
+    let left = now().duration_until(opens) + SignedDuration::from_secs(1);
     std::thread::sleep(Duration::try_from(left).unwrap_or_default());
     let done = bench.json(0, &["resume", "--due", "--approve", "all", "--reason", "fine"]);
     assert_eq!(done["runs"][0]["outcome"], "complete", "{done:#}");

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use patchctl::core::document::{
-    ActionPerformed, ActionState, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, HostResult, How, Outcome,
-    PackageChange, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, Reboot, RebootForecast, ResultDocument,
-    RollbackResult, RunLine, RunsDocument, Services, StageReason, StageResult, StageState, Stamp, StateReason, Summary,
-    Verdict, Waiting, WaitingFor,
+    ActionPerformed, ActionState, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, EmergencyResult,
+    HostResult, How, Outcome, PackageChange, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, Reboot,
+    RebootForecast, ResultDocument, RollbackResult, RunLine, RunsDocument, Said, Services, StageReason, StageResult,
+    StageState, Stamp, StateReason, Summary, Verdict, Waiting, WaitingFor,
 };
 use patchctl::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
 use patchctl::core::ids::{ChangeId, Digest, GroupName, HostName, PlanName, RunId, StageName};
@@ -178,6 +178,31 @@ pub(super) fn paused() -> ResultDocument {
         by: None,
         not_covered: Vec::new(),
         command: format!("patchctl approve {RUN} --stage uat --digest 2d711642 --reason TEXT --resume"),
+    });
+    document
+}
+
+/// An emergency that waits: its policy does not let it pass a window.
+pub(super) fn shut() -> ResultDocument {
+    let mut document = paused();
+    let reason = "CVE-2026-31337 is exploited, and what is patched tonight is not tomorrow's headline".to_owned();
+    document.emergency = Some(EmergencyResult {
+        declared: vec![Said { by: "it-admin".into(), at: at("2026-11-22T01:00:01Z"), reason }],
+        in_force: true,
+        review_by: Some(at("2026-11-25T01:00:01Z")),
+        review: None,
+    });
+    document.waiting = document.waiting.map(|waiting| Waiting {
+        kind: WaitingFor::Window,
+        stage: stage("prod"),
+        have: None,
+        need: None,
+        opens_at: Some(at("2026-11-28T21:00:00Z")),
+        until: Some(at("2026-11-29T02:00:00Z")),
+        digest: None,
+        by: Some("window Sat 22:00 for 6h (Europe/Berlin), no new host in the last 1h".into()),
+        command: format!("patchctl resume {RUN}"),
+        ..waiting
     });
     document
 }
@@ -417,6 +442,7 @@ pub(super) fn runs() -> RunsDocument {
         outcome,
         started_at: at("2026-11-22T01:00:00Z"),
         finished_at: finished.map(at),
+        review_by: run_id.ends_with("A9").then(|| at("2026-11-23T04:00:00Z")),
     };
     let runs = vec![
         line(RUN, Outcome::Running, None),

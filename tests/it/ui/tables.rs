@@ -35,9 +35,10 @@ fn at_both_widths(name: &str, draw: impl Fn(&Look) -> String) {
 #[test]
 fn results() {
     type Make = fn() -> ResultDocument;
-    let all: [(&str, Make); 5] = [
+    let all: [(&str, Make); 6] = [
         ("complete", samples::complete),
         ("paused", samples::paused),
+        ("shut", samples::shut),
         ("rejected", samples::rejected),
         ("degraded", samples::degraded),
         ("stopped", samples::stopped),

@@ -446,6 +446,7 @@ pub(super) fn resolved(ops: Vec<PackageOp>) -> (StepResult, Vec<PackageOp>) {
         installed: None,
         reboot: RebootNeed::No,
         dead_man: None,
+        claimed_by: None,
         notes: Vec::new(),
     };
     (StepResult::Resolved(Box::new(resolution)), ops)
