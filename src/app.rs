@@ -15,7 +15,7 @@ use crate::adapters::prompt::{AskFor, PromptLook, Prompter, TerminalApprover, Te
 use crate::adapters::signals::ProcessSignals;
 use crate::adapters::signing::SshSignatures;
 use crate::adapters::ssh::SshTransport;
-use crate::adapters::state::StateDir;
+use crate::adapters::state::{StateDir, Team};
 use crate::cli::{ColorWhen, Global, state_dir};
 use crate::commands::{self, CommandError, Context, Fleet, Front, Question, Reach, Wiring};
 use crate::core::document::{DocumentKind, Outcome, ResultDocument, Verdict};
@@ -114,6 +114,13 @@ impl App {
         }
     }
 
+    /// Who shares the state folder; none: it is its user's alone.
+    fn team(&self) -> Result<Option<Team>, StateError> {
+        let Some(name) = &self.global.group else { return Ok(None) };
+        let group = person::group_number(name).ok_or_else(|| StateError::NoGroup(name.clone()))?;
+        Ok(Some(Team { group, is_in_group: person::is_in_group, name_of: person::name_of }))
+    }
+
     fn look(&self) -> Look {
         Look::stderr(self.color())
     }
@@ -128,12 +135,13 @@ impl App {
 #[async_trait]
 impl Wiring for App {
     fn runs(&self, folder: Option<&Path>) -> Result<Arc<dyn Runs>, StateError> {
+        let team = if folder.is_none() { self.team()? } else { None };
         let folder = folder.map(Path::to_owned).or_else(|| state_dir(&self.global)).ok_or_else(|| StateError::Io {
             path: PathBuf::from("~"),
             what: "no home folder to keep runs in; name a folder with --state-dir",
             source: io::ErrorKind::NotFound.into(),
         })?;
-        Ok(Arc::new(StateDir::open(&folder, None)?))
+        Ok(Arc::new(StateDir::open(&folder, team)?))
     }
 
     fn exported(&self, folder: &Path) -> Result<Arc<dyn Runs>, StateError> {

@@ -39,8 +39,31 @@ impl People for SystemPeople {
     }
 }
 
+/// Whether a user is in a group, both by their numbers.
+pub fn is_in_group(uid: u32, gid: u32) -> bool {
+    let output = id(&["-G", "--", &uid.to_string()]).output().ok().filter(|output| output.status.success());
+    let groups = output.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    groups.split_whitespace().any(|group| *group == gid.to_string())
+}
+
+/// The number of the group with this name.
+pub fn group_number(name: &str) -> Option<u32> {
+    let number = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok()).flatten()
+    };
+    let local = fs::read_to_string("/etc/group").unwrap_or_default().lines().find_map(number);
+    // Directory services know groups that the file does not.
+    local.or_else(|| {
+        let mut ask = Command::new("getent");
+        ask.args(["group", "--", name]).stdin(Stdio::null());
+        let output = ask.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.lines().find_map(number)
+    })
+}
+
 /// The user's name; its number where no name is known.
-fn name_of(uid: u32) -> String {
+pub fn name_of(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let local = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -39,6 +39,9 @@ pub struct Global {
     /// Where runs are kept
     #[arg(long, value_name = "DIR", global = true, env = "PATCHCTL_STATE_DIR", hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
+    /// The configuration's group, whose members share the state folder.
+    #[arg(skip)]
+    pub group: Option<String>,
     /// The configuration, instead of /etc/patchctl/config.toml and ~/.config/patchctl/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,

@@ -38,6 +38,7 @@ impl Cli {
             global.verbose = config.verbose.unwrap_or(0);
         }
         global.state_dir = global.state_dir.take().or(config.state_dir.clone());
+        global.group.clone_from(&config.group);
         if let Some(policy) = self.policy_mut() {
             policy.file = policy.file.take().or(config.policy.clone());
         }

@@ -216,6 +216,7 @@ impl From<StateError> for CommandError {
             StateError::NoRuns
             | StateError::NoSuchRun(_)
             | StateError::SeveralRuns { .. }
+            | StateError::NoGroup(_)
             | StateError::Unsafe { .. } => (Outcome::Invalid, ErrorKind::Invalid),
             StateError::Held { .. } => (Outcome::Refused, ErrorKind::Refused),
             _ => (Outcome::Error, ErrorKind::Internal),

@@ -102,7 +102,8 @@ pub fn settings(plan: &LoadedPlan, inventory: &Inventory, given: &Overrides) -> 
         kind: RunKind::Run,
         change: given.change.as_ref().or(plan.change.as_ref()).unwrap_or(&given.made_up_change).clone(),
         plan: plan.name.clone(),
-        plan_path: plan.path.clone(),
+        // Whoever goes on with the run may stand in another folder.
+        plan_path: std::path::absolute(&plan.path).unwrap_or_else(|_| plan.path.clone()),
         plan_digest: plan.digest(),
         requester: given.requester.clone(),
         patch,

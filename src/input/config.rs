@@ -45,6 +45,8 @@ pub struct Config {
     pub wait: Option<Duration>,
     /// `policy`
     pub policy: Option<PathBuf>,
+    /// `group`: whose members share the state folder.
+    pub group: Option<String>,
 }
 
 pub(super) static CONFIG: TableDef = TableDef {
@@ -67,7 +69,7 @@ pub(super) static CONFIG: TableDef = TableDef {
         Key::new("on-gate", Kind::Word(&["pause", "reject"], &[]), "What an undecided gate does without a terminal."),
         Key::new("wait", Kind::Duration, "How long to wait for a soak or window before pausing."),
         Key::new("policy", Kind::Text, "A policy that holds beside /etc/patchctl/policy.toml."),
-        Key::later("group", &[], "A team's shared state folder."),
+        Key::new("group", Kind::Text, "The group whose members share the state folder."),
         Key::later("stash_keep", &[], "How long old packages stay on the hosts."),
         Key::later("stash-keep", &[], "How long old packages stay on the hosts."),
     ],
@@ -123,6 +125,7 @@ impl Config {
             on_gate: over.on_gate.or(self.on_gate),
             wait: over.wait.or(self.wait),
             policy: over.policy.or(self.policy),
+            group: over.group.or(self.group),
         }
     }
 }
@@ -145,9 +148,14 @@ fn read_table(table: Table<'_>, path: &Path) -> Config {
         on_gate: table.word("on-gate"),
         wait: table.duration("wait"),
         policy: file("policy"),
+        group: table.checked("group", group_name).map(|at| at.value),
     };
     table.finish(&[]);
     config
+}
+
+fn group_name(text: &str) -> Result<String, String> {
+    super::inventory::user_name(text).map_err(|_| format!("{text:?} cannot be a group's name"))
 }
 
 fn inventories(table: &Table<'_>, path: &Path) -> Vec<PathBuf> {
@@ -193,11 +201,11 @@ mod tests {
 
     #[test]
     fn mistakes() {
-        let text = "fork = 5\ngroup = \"ops\"\nyes = true\nprivate_key = \"x\"\noutput = \"html\"\nuser = \"-x\"\n";
+        let text = "fork = 5\ngroup = \"-x\"\nyes = true\nprivate_key = \"x\"\noutput = \"html\"\nuser = \"-x\"\n";
         assert_eq!(
             read(text).unwrap_err(),
             "config.toml:1:1: unknown key `fork` in the configuration; did you mean `forks`?\n\
-             config.toml:2:1: `group` is not built yet in this version; leave it out\n\
+             config.toml:2:9: \"-x\" cannot be a group's name\n\
              config.toml:3:1: `yes` cannot stand in the configuration; it must be given on the command line, each time\n\
              config.toml:4:1: unknown key `private_key` in the configuration; did you mean `private-key`?\n\
              config.toml:5:10: `output` cannot be \"html\"; allowed: \"table\", \"json\" or \"jsonl\"\n\

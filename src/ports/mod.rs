@@ -425,6 +425,16 @@ pub enum Wish {
     },
 }
 
+impl Wish {
+    /// Who wants it; for a signed decision, who brings it: whose it is says its signature.
+    pub fn by(&self) -> &Person {
+        match self {
+            Self::Decide { decision, .. } => decision.signed.as_ref().map_or(&decision.by, |signed| &signed.brought_by),
+            Self::Pause { by } | Self::Cancel { by, .. } | Self::Release { by, .. } => by,
+        }
+    }
+}
+
 /// What became of a letter.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -76,6 +76,9 @@ pub enum StateError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The configuration names a group that this system does not have.
+    #[error("the configuration's `group`: this system has no group {0:?}")]
+    NoGroup(String),
     /// A frozen file cannot be read.
     #[error("{path}: cannot be read as what patchctl wrote there")]
     Frozen {

@@ -1,24 +1,40 @@
 //! Who may use the state folder: its owner alone, or a team through its group.
+//!
+//! In a team's folder every member may write everything, so nothing in it is taken for a plain file before that was looked
+//! at: no link is followed, no pipe is waited for, and what was made is shared through the open file and not by its name.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use super::io_error;
 use crate::ports::state::StateError;
 
+/// The people who share a state folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Team {
+    /// Their group, by its number.
+    pub group: u32,
+    /// Whether a user is in a group, both by their numbers.
+    pub is_in_group: fn(u32, u32) -> bool,
+    /// A user's name, by the number.
+    pub name_of: fn(u32) -> String,
+}
+
 /// Who may use the state folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
     /// Its owner.
     Own,
-    /// The members of this group, by its number.
-    Group(u32),
+    /// The members of a team.
+    Group(Team),
 }
 
 impl Access {
-    pub(super) fn file_mode(self) -> u32 {
+    fn file_mode(self) -> u32 {
         if matches!(self, Self::Own) { 0o600 } else { 0o660 }
     }
 
@@ -28,40 +44,74 @@ impl Access {
 
     /// Makes a folder in one that is ours already.
     pub(super) fn make_dir(self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().mode(self.dir_mode()).create(path)?;
-        self.share_at(path, self.dir_mode())
+        DirBuilder::new().mode(0o700).create(path)?;
+        self.share_dir(path)
     }
 
-    /// Gives what was just made to the team, whatever the umask took from it.
-    pub(super) fn share(self, file: &File) -> io::Result<()> {
-        match self {
-            Self::Own => Ok(()),
-            Self::Group(_) => file.set_permissions(Permissions::from_mode(self.file_mode())),
+    /// A new file in a folder that is ours already.
+    pub(super) fn create(self, path: &Path) -> io::Result<File> {
+        self.create_as(path, self.file_mode())
+    }
+
+    /// A new file that others of the team may read, and only we may write.
+    pub(super) fn create_own(self, path: &Path) -> io::Result<File> {
+        self.create_as(path, if matches!(self, Self::Own) { 0o600 } else { 0o640 })
+    }
+
+    fn create_as(self, path: &Path, mode: u32) -> io::Result<File> {
+        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
+        self.share(&file, mode)?;
+        Ok(file)
+    }
+
+    /// A file that is there, to be read and appended to.
+    pub(super) fn open(self, path: &Path) -> io::Result<File> {
+        plain(OpenOptions::new().read(true).append(true), path)
+    }
+
+    /// A file that is made where it is not there.
+    pub(super) fn open_or_create(self, path: &Path) -> io::Result<File> {
+        match self.create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open(path),
+            made => made,
         }
     }
 
-    fn share_at(self, path: &Path, mode: u32) -> io::Result<()> {
-        match self {
-            Self::Own => Ok(()),
-            Self::Group(group) => {
-                std::os::unix::fs::chown(path, None, Some(group))?;
-                fs::set_permissions(path, Permissions::from_mode(mode))
+    /// Gives what was just made to the team, whatever the umask and the folder made of it.
+    fn share(self, file: &File, mode: u32) -> io::Result<()> {
+        if let Self::Group(Team { group, .. }) = self {
+            if file.metadata()?.gid() != group {
+                fchown(file, None, Some(group))?;
             }
+            file.set_permissions(Permissions::from_mode(mode))?;
         }
+        Ok(())
+    }
+
+    fn share_dir(self, path: &Path) -> io::Result<()> {
+        let folder = OpenOptions::new().read(true).custom_flags(flags(OFlags::DIRECTORY)).open(path)?;
+        self.share(&folder, self.dir_mode())
     }
 
     /// Makes the state folder where it is not there, with its folder of runs.
     pub(super) fn prepare(self, root: &Path, runs: &Path) -> Result<(), StateError> {
         self.adopt_if_empty(root);
         let cannot = "cannot be made; name another with --state-dir";
-        for path in [root, runs] {
-            if path.exists() {
-                continue;
-            }
-            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error(path, cannot))?;
-            self.share_at(path, self.dir_mode()).map_err(io_error(path, "cannot be given to the team's group"))?;
+        if let Some(above) = root.parent().filter(|_| !root.exists()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(above).map_err(io_error(above, cannot))?;
         }
-        [root, runs].iter().try_for_each(|path| self.check(path))
+        for path in [root, runs] {
+            match self.make_dir(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+                    return Err(io_error(path, cannot)(error));
+                }
+                _ => {}
+            }
+        }
+        let meta = fs::metadata(root).map_err(io_error(root, "cannot be looked at"))?;
+        self.check(root, &meta)?;
+        self.check_owner(root, &meta)?;
+        self.check(runs, &fs::symlink_metadata(runs).map_err(io_error(runs, "cannot be looked at"))?)
     }
 
     /// A folder that somebody made for us with an ordinary umask, and that nothing lies in yet, is closed to others; one
@@ -72,29 +122,70 @@ impl Access {
             // Where this fails, the folder is found wide below.
             let _ = match self {
                 Self::Own => fs::set_permissions(root, Permissions::from_mode(0o700)),
-                Self::Group(_) => self.share_at(root, self.dir_mode()),
+                Self::Group(Team { group, .. }) => std::os::unix::fs::chown(root, None, Some(group))
+                    .and_then(|()| fs::set_permissions(root, Permissions::from_mode(self.dir_mode()))),
             };
         }
     }
 
     /// Whether the folder is as it must be.
-    pub(super) fn check(self, path: &Path) -> Result<(), StateError> {
-        let meta = fs::metadata(path).map_err(io_error(path, "cannot be looked at"))?;
+    fn check(self, path: &Path, meta: &fs::Metadata) -> Result<(), StateError> {
         let wrong = |why| Err(StateError::Unsafe { path: path.to_owned(), why });
+        let us = rustix::process::geteuid().as_raw();
+        let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
         match self {
-            Self::Own if meta.uid() != rustix::process::geteuid().as_raw() => {
+            _ if !meta.is_dir() => wrong("is no folder"),
+            Self::Own if owner != us => {
                 wrong("belongs to another user; a state folder must belong to its user alone (chmod 700)")
             }
-            Self::Own if meta.mode() & 0o077 != 0 => {
+            Self::Own if mode & 0o077 != 0 => {
                 wrong("others may read or write it; a state folder must belong to its user alone (chmod 700)")
             }
-            Self::Group(group) if meta.gid() != group => {
+            Self::Group(team) if meta.gid() != team.group => {
                 wrong("does not belong to the group of the configuration (`chgrp`, and `chmod 2770`)")
             }
-            Self::Group(_) if meta.mode() & 0o7777 != 0o2770 => {
+            Self::Group(_) if mode != 0o2770 => {
                 wrong("is not as a team's state folder must be: its owner and its group alone (`chmod 2770`)")
             }
             Self::Own | Self::Group(_) => Ok(()),
         }
     }
+
+    /// Whether it is somebody's of the team: whoever owns a folder can open it to anybody. What lies in it only they made.
+    fn check_owner(self, path: &Path, meta: &fs::Metadata) -> Result<(), StateError> {
+        let Self::Group(team) = self else { return Ok(()) };
+        let owner = meta.uid();
+        if [0, rustix::process::geteuid().as_raw()].contains(&owner) || (team.is_in_group)(owner, team.group) {
+            return Ok(());
+        }
+        let why = "belongs to a user who is not in the group of the configuration (`chown` it to root)";
+        Err(StateError::Unsafe { path: path.to_owned(), why })
+    }
+}
+
+/// No link is followed, and nobody is waited for.
+fn flags(more: OFlags) -> i32 {
+    // Flags of `open` are a C `int`.
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more).bits().cast_signed()
+}
+
+/// Opens what must be a plain file.
+pub(super) fn plain(how: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = how.custom_flags(flags(OFlags::empty())).open(path).map_err(|error| {
+        match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+            Some(rustix::io::Errno::LOOP) => io::Error::new(error.kind(), "it is a link, and no file of patchctl's"),
+            _ => error,
+        }
+    })?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"));
+    }
+    Ok(file)
+}
+
+/// All of a plain file.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    plain(OpenOptions::new().read(true), path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::access::Access;
+use super::access::{Access, plain, read};
 use super::site::Site;
 use super::{StateDir, io_error};
 use crate::core::event::Event;
@@ -80,11 +79,8 @@ impl StateDir {
     pub(super) fn take(&self, run: &RunId) -> Result<RunFolder, StateError> {
         let path = self.path_of(run);
         let lock_path = path.join("lock");
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&lock_path)
-            .map_err(io_error(&lock_path, "cannot be opened"))?;
+        let access = self.site.access;
+        let mut lock = access.open(&lock_path).map_err(io_error(&lock_path, "cannot be opened"))?;
         // Whoever only looks whether the run is driven holds the lock for a moment.
         let taken = (0..5).any(|try_number| {
             if try_number > 0 {
@@ -102,8 +98,7 @@ impl StateDir {
             .and_then(|()| lock.write_all(who.as_bytes()))
             .map_err(io_error(&lock_path, "cannot be written"))?;
         let journal_path = path.join("journal.jsonl");
-        let journal =
-            OpenOptions::new().append(true).open(&journal_path).map_err(io_error(&journal_path, "cannot be opened"))?;
+        let journal = access.open(&journal_path).map_err(io_error(&journal_path, "cannot be opened"))?;
         Ok(RunFolder { path, journal, site: self.site.clone(), unsealed: false, _lock: lock })
     }
 
@@ -123,7 +118,7 @@ impl StateDir {
         let folder = self.path_of(run);
         let read = |name: &str| {
             let path = folder.join(name);
-            fs::read(&path).map(|bytes| (name.to_owned(), bytes)).map_err(io_error(&path, "cannot be read"))
+            read(&path).map(|bytes| (name.to_owned(), bytes)).map_err(io_error(&path, "cannot be read"))
         };
         let policies = POLICIES.iter().filter(|name| folder.join(name).exists());
         FROZEN.iter().chain(policies).map(|name| read(name)).collect()
@@ -151,7 +146,7 @@ impl StateDir {
         let frozen = self.read_frozen(run)?;
         let folder = self.path_of(run);
         let path = folder.join("journal.jsonl");
-        let file = File::open(&path).map_err(io_error(&path, "cannot be opened"))?;
+        let file = plain(OpenOptions::new().read(true), &path).map_err(io_error(&path, "cannot be opened"))?;
         let mut reader = BufReader::new(file);
         let mut rollout = Rollout::new(Arc::clone(&frozen.settings));
         let (mut head, mut line, mut torn) = (Head::EMPTY, Vec::new(), 0);
@@ -180,7 +175,8 @@ impl StateDir {
                 .map_err(|source| StateError::Misfit { path: path.clone(), source })?;
         }
         rollout.hand_out_again();
-        let lock = File::open(folder.join("lock")).map_err(io_error(&folder, "has no lock"))?;
+        let lock =
+            plain(OpenOptions::new().read(true), &folder.join("lock")).map_err(io_error(&folder, "has no lock"))?;
         let driven = lock.try_lock_shared().is_err();
         Ok(Loaded { frozen, rollout, head, torn, driven, opened })
     }
@@ -215,13 +211,9 @@ impl Store for RunFolder {
             return Ok(digest);
         }
         let draft = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(self.site.access.file_mode())
-            .open(&draft)?;
-        self.site.access.share(&file)?;
+        // Of whoever died while it was written.
+        let _ = fs::remove_file(&draft);
+        let mut file = self.site.access.create(&draft)?;
         file.write_all(bytes)?;
         file.sync_data()?;
         fs::rename(&draft, &path)?;
@@ -245,8 +237,7 @@ impl Store for RunFolder {
 
 fn write_file(access: Access, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(access.file_mode()).open(path)?;
-        access.share(&file)?;
+        let mut file = access.create(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -258,10 +249,11 @@ fn sync_dir(path: &Path) -> Result<(), StateError> {
 }
 
 fn read_text(path: &Path) -> Result<String, StateError> {
-    fs::read_to_string(path).map_err(io_error(path, "cannot be read"))
+    let bytes = read(path).map_err(io_error(path, "cannot be read"))?;
+    String::from_utf8(bytes).map_err(|error| io_error(path, "cannot be read")(io::Error::other(error)))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
-    let text = fs::read(path).map_err(io_error(path, "cannot be read"))?;
+    let text = read(path).map_err(io_error(path, "cannot be read"))?;
     serde_json::from_slice(&text).map_err(|source| StateError::Frozen { path: path.to_owned(), source })
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::access::Access;
+pub use self::access::Team;
+use self::access::{Access, plain, read};
 pub use self::folder::RunFolder;
 pub use self::inbox::{FolderInbox, NoInbox};
 use self::site::{SYSLOG, Site};
@@ -41,12 +42,12 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Opens the state folder, and makes it where it is not there yet: its user's alone, or that of this group.
+    /// Opens the state folder, and makes it where it is not there yet: its user's alone, or this team's.
     ///
     /// # Errors
     /// When it cannot be made, belongs to somebody else, or others may look into it.
-    pub fn open(root: &Path, group: Option<u32>) -> Result<Self, StateError> {
-        let access = group.map_or(Access::Own, Access::Group);
+    pub fn open(root: &Path, team: Option<Team>) -> Result<Self, StateError> {
+        let access = team.map_or(Access::Own, Access::Group);
         access.prepare(root, &root.join("runs"))?;
         let site = Site { root: root.to_owned(), syslog: SYSLOG.into(), access };
         Ok(Self { root: root.to_owned(), site })
@@ -72,11 +73,11 @@ impl StateDir {
 #[async_trait]
 impl Runs for StateDir {
     fn create(&self, frozen: &Frozen, texts: &Texts<'_>) -> Result<Held, StateError> {
-        self.make(frozen, texts).map(held)
+        self.make(frozen, texts).map(|folder| held(folder, self.site.access))
     }
 
     fn hold(&self, run: &RunId) -> Result<Held, StateError> {
-        self.take(run).map(held)
+        self.take(run).map(|folder| held(folder, self.site.access))
     }
 
     fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
@@ -122,7 +123,7 @@ impl Runs for StateDir {
 
     fn blob(&self, run: &RunId, digest: &Digest) -> Result<Vec<u8>, StateError> {
         let path = self.path_of(run).join("blobs").join(digest.hex());
-        let bytes = fs::read(&path).map_err(io_error(&path, "cannot be read"))?;
+        let bytes = read(&path).map_err(io_error(&path, "cannot be read"))?;
         if Digest::of(&bytes) != *digest {
             return Err(StateError::Unsafe { path, why: "it is not what its name says: it was altered" });
         }
@@ -135,7 +136,7 @@ impl Runs for StateDir {
 
     fn journal(&self, run: &RunId) -> Result<Vec<u8>, StateError> {
         let path = self.path_of(run).join("journal.jsonl");
-        fs::read(&path).map_err(io_error(&path, "cannot be read"))
+        read(&path).map_err(io_error(&path, "cannot be read"))
     }
 
     fn blobs(&self, run: &RunId) -> Result<Vec<String>, StateError> {
@@ -163,7 +164,7 @@ impl Runs for StateDir {
 
     fn copy(&self, run: &RunId, file: &str, to: &mut dyn io::Write) -> Result<(), StateError> {
         let path = self.path_of(run).join(file);
-        let mut from = fs::File::open(&path).map_err(io_error(&path, "cannot be opened"))?;
+        let mut from = plain(fs::OpenOptions::new().read(true), &path).map_err(io_error(&path, "cannot be opened"))?;
         io::copy(&mut from, to).map_err(io_error(&path, "cannot be copied"))?;
         Ok(())
     }
@@ -182,12 +183,12 @@ impl Runs for StateDir {
     }
 
     async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {
-        inbox::send(&self.path_of(run), wish, PATIENCE).await
+        inbox::send(&self.path_of(run), wish, PATIENCE, self.site.access).await
     }
 }
 
-fn held(folder: RunFolder) -> Held {
-    let inbox = Box::new(FolderInbox::watch(folder.path()));
+fn held(folder: RunFolder, access: Access) -> Held {
+    let inbox = Box::new(FolderInbox::watch(folder.path(), access));
     Held { store: Box::new(folder), inbox }
 }
 

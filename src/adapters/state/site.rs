@@ -3,14 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::access::Access;
+use super::access::{Access, plain};
 use crate::core::record::Head;
 use crate::core::site::{End, Line, Seal, end, end_of_tail};
 
@@ -41,7 +40,7 @@ impl Site {
 
     /// Where it ends. Of a long one only the end is read: it grows for as long as there are runs.
     pub(super) fn end(&self) -> io::Result<End> {
-        let Some(mut file) = found(File::open(self.path()))? else { return Ok(end(b"")) };
+        let Some(mut file) = found(plain(OpenOptions::new().read(true), &self.path()))? else { return Ok(end(b"")) };
         let from = file.metadata()?.len().saturating_sub(TAIL);
         let mut text = Vec::new();
         file.seek(SeekFrom::Start(from))?;
@@ -64,20 +63,11 @@ impl Site {
     }
 
     fn write(&self, seal: &Seal, at: Timestamp) -> io::Result<()> {
-        let open = |path: &Path| -> io::Result<File> {
-            let new = !path.exists();
-            let file =
-                OpenOptions::new().read(true).append(true).create(true).mode(self.access.file_mode()).open(path)?;
-            if new {
-                self.access.share(&file)?;
-            }
-            Ok(file)
-        };
         // One line at a time, whichever run it is of.
-        let lock = open(&self.root.join("chain.lock"))?;
+        let lock = self.access.open_or_create(&self.root.join("chain.lock"))?;
         lock.lock()?;
         let last = self.end()?;
-        let mut file = open(&self.path())?;
+        let mut file = self.access.open_or_create(&self.path())?;
         if last.torn > 0 {
             file.set_len(file.metadata()?.len().saturating_sub(last.torn))?;
         }
@@ -113,6 +103,8 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::core::ids::{ChangeId, Digest, RunId};
     use crate::core::record::Head;

@@ -1,9 +1,8 @@
 //! Which runs have used a pre-approval: a folder for each signed file, named by its digest, with an empty file for each
 //! run. A use is there or it is not, whatever dies in between.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::access::Access;
@@ -39,7 +38,7 @@ impl CountedUses {
             File::open(path.parent().unwrap_or(path))?.sync_all()?;
         }
         // One run at a time: else two could take the last use.
-        let lock = self.open(&folder.join(LOCK))?;
+        let lock = self.access.open_or_create(&folder.join(LOCK))?;
         lock.lock()?;
         let mut runs = runs_in(folder)?;
         if !runs.contains(wanted.run) {
@@ -47,21 +46,11 @@ impl CountedUses {
                 runs.sort();
                 return Ok(Used::Spent { runs });
             }
-            self.open(&folder.join(wanted.run.as_str()))?.sync_all()?;
+            self.access.open_or_create(&folder.join(wanted.run.as_str()))?.sync_all()?;
         }
         // Also where it was there: who wrote it may have died before it was on the disk.
         File::open(folder)?.sync_all()?;
         Ok(Used::Counted)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        let new = !path.exists();
-        let mode = self.access.file_mode();
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(mode).open(path)?;
-        if new {
-            self.access.share(&file)?;
-        }
-        Ok(file)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::bench::{Bench, text};
 
 /// Everything below the folder, and the folder.
-fn everything(folder: &Path, see: &mut impl FnMut(&Path, &Metadata)) {
+pub(super) fn everything(folder: &Path, see: &mut impl FnMut(&Path, &Metadata)) {
     see(folder, &std::fs::metadata(folder).unwrap());
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

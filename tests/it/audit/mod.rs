@@ -5,4 +5,5 @@ mod beforehand;
 mod bench;
 mod export;
 mod policy;
+mod team;
 mod verify;
