@@ -39,6 +39,7 @@ pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
 /// Starts the run of a checked plan and drives it.
 pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Checked, wishes: Wishes) -> Ended {
     drive::check(context, &checked.settings, &wishes)?;
+    several_sign(context, &checked.settings)?;
     // Before anything of the run exists; it is read again when the run is driven.
     wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
     opens_some_time(
@@ -68,6 +69,28 @@ pub(super) fn checked(
         return Ok(checked);
     }
     Err(CommandError { outcome: Outcome::Refused, problems, input: None })
+}
+
+/// In a folder that all of a team may write, several people are several only where each of them signs.
+fn several_sign(context: &Context<'_>, settings: &Settings) -> Result<(), CommandError> {
+    if context.global.group.is_none() {
+        return Ok(());
+    }
+    for stage in settings.stages.iter().filter(|stage| !stage.hosts.is_empty()) {
+        let rules = settings.policy.approvals.iter().filter(|rule| rule.is_for(&stage.name));
+        let plan = stage.approval.as_ref().map(|rules| (rules.quorum, rules.signed));
+        let all = rules.map(|rule| (rule.quorum.unwrap_or(1), rule.signed)).chain(plan);
+        let (quorum, signed) = all.fold((1, false), |(most, any), (quorum, signed)| (most.max(quorum), any | signed));
+        if quorum > 1 && !signed {
+            let message = format!(
+                "stage {}: its gate asks for {quorum} people, and in a team's state folder one could act for all of them",
+                stage.name
+            );
+            let hint = "count signed decisions only: `approval = { quorum = …, signed = true }`";
+            return Err(CommandError::invalid(message, hint));
+        }
+    }
+    Ok(())
 }
 
 /// A run that could never begin is none: what is in the way of each stage ends some time.

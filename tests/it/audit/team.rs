@@ -233,6 +233,15 @@ fn a_teams_folder_is_the_teams_alone() {
     std::os::unix::fs::chown(&state, Some(0), Some(GAMES)).unwrap();
     mode(0o2777);
     team.refused(BIN, 2, "does not belong to the group of the configuration");
+    std::os::unix::fs::chown(&state, Some(0), Some(STAFF)).unwrap();
+    mode(0o2770);
+    // What one could do in the name of several asks for signatures.
+    let path = team.home(BIN).join("plan.toml");
+    let plan = std::fs::read_to_string(&path).unwrap();
+    let two = plan.replacen("hosts = \"uat\"", "hosts = \"uat\"\napproval = { quorum = 2 }", 1);
+    std::fs::write(&path, &two).unwrap();
+    let refused = team.json(BIN, 2, &["run", "plan.toml", "--yes"]);
+    assert!(text(&refused["errors"][0]["hint"]).contains("signed = true"), "{refused:#}");
     std::fs::write(team.path("team.toml"), "group = \"nobody-has-it\"\n").unwrap();
     team.refused(BIN, 2, "no group \"nobody-has-it\"");
 }
