@@ -24,7 +24,7 @@ use crate::ports::state::{Frozen, Loaded, StateError, Texts};
 pub(super) const FROZEN: [&str; 3] = ["plan.toml", "playbooks.json", "settings.json"];
 
 /// And the policies' files, where there were any: the system's, and the one that was given.
-const POLICIES: [&str; 2] = ["policy.toml", "policy-2.toml"];
+pub(super) const POLICIES: [&str; 2] = ["policy.toml", "policy-2.toml"];
 
 /// A run's folder, held by this process alone.
 #[derive(Debug)]

@@ -156,7 +156,7 @@ impl Runs for StateDir {
         let folder = self.path_of(run);
         // A link that somebody planted is not followed: what it leads to is no record.
         let is_file = |name: &String| fs::symlink_metadata(folder.join(name)).is_ok_and(|meta| meta.is_file());
-        let own = ["journal.jsonl"].into_iter().chain(folder::FROZEN).map(str::to_owned);
+        let own = ["journal.jsonl"].into_iter().chain(folder::FROZEN).chain(folder::POLICIES).map(str::to_owned);
         let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric()) && !name.is_empty();
         let blobs = self.blobs(run)?.into_iter().filter(plain).map(|name| format!("blobs/{name}"));
         Ok(own.chain(blobs).filter(is_file).collect())

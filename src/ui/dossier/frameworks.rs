@@ -7,8 +7,8 @@ const ASKED: &[[&str; 3]] = &[
     [
         "PCI DSS v4.0.1, 6.3.3",
         "Patches and updates are installed within the time that is set for them.",
-        "Times and Outcome: when each host was changed, counted from the start of the run. When the update was published, and \
-         how critical it is, patchctl does not know.",
+        "Request and Times: how critical it is, as the plan declares, and when each host was changed, counted from the start of \
+         the run. When the update was published, patchctl does not know.",
     ],
     [
         "PCI DSS v4.0.1, 6.5.1",

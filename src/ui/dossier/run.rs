@@ -2,6 +2,7 @@
 
 use super::{Block, NONE, tables, text};
 use crate::core::approval::{Approval, same_person};
+use crate::core::calendar::Freeze;
 use crate::core::document::{DocumentKind, Said, Stamp, Verdict};
 use crate::core::dossier::{Dossier, GateStory, Report};
 use crate::core::settings::{Amount, Patch, RunKind, Select, Stage, stamp};
@@ -48,6 +49,10 @@ fn request(dossier: &Dossier) -> Vec<(&'static str, String)> {
     facts.push(("Driven by", list(dossier.drivers.iter().map(driver))));
     facts.push(("Started", moment(result.started_at)));
     facts.push(("Ended", moment(result.finished_at)));
+    let severity = settings.patch.severity.map(|severity| format!("{}, as the plan declares", severity.as_str()));
+    facts.push(("Severity", severity.unwrap_or_else(|| "not declared; counts as critical".to_owned())));
+    let policies = settings.policy.files.iter().map(|file| format!("{}, {}", file.name, file.digest));
+    facts.push(("Policies", list(policies)));
     if let Some(cancelled) = &result.cancelled {
         let said = format!("by {} at {}: {}", cancelled.by, stamp(cancelled.at.0), text::one_line(&cancelled.reason));
         facts.push(("Cancelled", said));
@@ -75,8 +80,21 @@ fn scope(dossier: &Dossier) -> Vec<Block> {
             stage.approval.as_ref().map_or_else(|| "no gate".into(), |rules| rules_words(rules, dossier)),
         ]
     };
+    let window = |stage: &Stage| {
+        let lists: Vec<String> = stage
+            .windows
+            .iter()
+            .map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", or "))
+            .collect();
+        (!lists.is_empty()).then(|| format!("{}: {}", stage.name, lists.join(", and ")))
+    };
+    let freeze = |freeze: &Freeze| format!("{} from {} to {}", freeze.name, stamp(freeze.from), stamp(freeze.to));
     vec![
-        Block::Facts(vec![("Asked for", patch_words(&settings.patch))]),
+        Block::Facts(vec![
+            ("Asked for", patch_words(&settings.patch)),
+            ("Windows", list(stages.iter().filter_map(window))),
+            ("Freezes", list(settings.freezes.iter().map(freeze))),
+        ]),
         Block::Table(
             &["stage", "hosts that match", "hosts", "after", "waves", "who decides"],
             stages.iter().map(row).collect(),
@@ -139,6 +157,15 @@ fn decisions(dossier: &Dossier) -> Vec<Block> {
     }
     let mut blocks =
         vec![Block::Facts(vec![("Separation of duties", separation(dossier))]), tables::decisions(dossier)];
+    let rules = |gate: &GateStory| {
+        let name = gate.name.clone();
+        gate.question.policy.clone().into_iter().map(move |rule| format!("{name}: {}", text::one_line(&rule)))
+    };
+    let rules: Vec<String> = dossier.gates.iter().flat_map(rules).collect();
+    if !rules.is_empty() {
+        blocks.push(Block::Text("Rules of policies that had to do with the gates:".into()));
+        blocks.push(Block::List(rules));
+    }
     let void = |gate: &GateStory| gate.void.as_ref().map(|why| format!("{}: void: {}", gate.name, text::one_line(why)));
     let voids: Vec<String> = dossier.gates.iter().filter_map(void).collect();
     if !voids.is_empty() {

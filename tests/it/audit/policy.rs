@@ -85,6 +85,17 @@ fn a_rule_opens_the_small_gate_and_asks_two_at_the_large_one() {
     let frozen = bench.read(&format!("state/runs/{run}/settings.json"));
     assert!(frozen.contains("policy.toml"), "{frozen}");
     bench.json(0, &["audit", "verify"]);
+
+    // An auditor gets the rules as they were, and what they came to.
+    bench.json(0, &["audit", "export", &run, "-o", "evidence"]);
+    bench.json(0, &["audit", "verify", "--export", "evidence"]);
+    assert_eq!(bench.read(&format!("evidence/runs/{run}/policy.toml")), bench.read("policy.toml"));
+    let report = bench.read("evidence/report.html");
+    for said in
+        ["policy.toml, sha256:", "policy rule small (policy.toml:1)", "many (policy.toml:5)", "counts as critical"]
+    {
+        assert!(report.contains(said), "{said}");
+    }
 }
 
 #[test]

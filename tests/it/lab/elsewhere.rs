@@ -48,7 +48,7 @@ fn flags_that_do_not_fit_leave_no_run_behind() {
     let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
     bench.plan(PLAIN);
     bench.json(2, &["run", "plan.toml", "--approve", "nope", "--reason", "x"]);
-    bench.json(2, &["run", "plan.toml", "--wait", "1h"]);
+    bench.json(2, &["run", "plan.toml", "--wait", "soon"]);
     assert_eq!(bench.json(0, &["runs"])["runs"].as_array().unwrap().len(), 0);
     // Without hosts of UAT there is nothing that production could be held to.
     let document = bench.json(7, &["run", "plan.toml", "--yes", "--limit", "prod-1"]);

@@ -15,7 +15,8 @@ fn a_held_lock_is_waited_for_as_long_as_the_plan_says_and_its_holder_is_named() 
 
     let began = Instant::now();
     let document = bench.json(7, &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
-    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
+    // Without the plan's word it would be two minutes.
+    assert!(began.elapsed() < Duration::from_secs(110), "{:?}", began.elapsed());
     assert_eq!(document["outcome"], "refused");
     assert_eq!(standing(&document, "uat-1"), "NONE/FAILED refused");
     let error = first_error(&document);
