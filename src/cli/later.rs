@@ -112,6 +112,10 @@ fn no_reason(cli: &Cli) -> Option<Refusal> {
         Command::Recover(args) => &args.drive,
         _ => return None,
     };
+    if matches!(&cli.command, Command::Resume(args) if args.due && args.drive.emergency) {
+        let text = "`--emergency` is for one run, and `--due` is for all: name the run".into();
+        return Some(Refusal { kind: ErrorKind::ArgumentConflict, text });
+    }
     let text = match drive.reason {
         None if !drive.approve.is_empty() => "`--approve` needs `--reason TEXT`: it is kept with the approval",
         None if drive.emergency => "`--emergency` needs `--reason TEXT`: it is kept, and reviewed",

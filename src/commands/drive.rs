@@ -258,7 +258,7 @@ pub(super) fn declared(context: &Context<'_>, settings: &Settings, wishes: &Wish
         let hint = "`patchctl policy test PLAN` shows who may, and what it passes; nothing was begun";
         return Err(CommandError::refused(format!("--emergency: {why}"), hint));
     }
-    Ok(Declared { all: vec![(declaration, now)], review: None })
+    Ok(Declared::only(declaration, now))
 }
 
 fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<Options, CommandError> {

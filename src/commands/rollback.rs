@@ -45,6 +45,8 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
     }
     let wishes = Wishes { drive: args.drive, reach, ..Wishes::default() };
     drive::check(context, &settings, &wishes)?;
+    let declared = drive::declared(context, &settings, &wishes)?;
+    super::run::opens_some_time(&settings, &declared, context.wiring.clock().now())?;
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
     let (loaded, held) =
         drive::begin(context, runs.as_ref(), settings, &playbooks, &Texts { plan: &plan, policies: &[] })?;

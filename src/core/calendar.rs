@@ -192,6 +192,11 @@ impl Window {
         self.openings(at, 1).filter(|open| open.from <= at && at < open.last).max_by_key(|open| open.last)
     }
 
+    /// Whether it is open at this moment, for what has begun.
+    fn is_on(&self, at: Timestamp) -> bool {
+        self.openings(at, 1).any(|open| open.from <= at && at < open.end)
+    }
+
     /// When it opens next, after this moment.
     fn next_after(&self, at: Timestamp) -> Option<Timestamp> {
         self.openings(at, DAYS_AHEAD).find(|open| open.from > at && open.from < open.last).map(|open| open.from)
@@ -406,6 +411,12 @@ impl<'a> Calendar<'a> {
     /// Whether hosts may begin at this moment: cheap enough to be asked before each.
     pub fn is_open(&self, at: Timestamp) -> bool {
         self.barrier(at).is_none()
+    }
+
+    /// Whether what has begun may go on to its first change: the last part of a window is for that.
+    pub fn is_on(&self, at: Timestamp) -> bool {
+        let on = |list: &[Window]| list.iter().any(|window| window.is_on(at));
+        !self.freezes.iter().any(|freeze| freeze.holds(at)) && self.windows().all(on)
     }
 
     fn barrier(&self, at: Timestamp) -> Option<Barrier<'a>> {

@@ -27,7 +27,8 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    fn is_by(&self, list: &[Who]) -> bool {
+    /// Whether it is by one of these.
+    pub fn is_by(&self, list: &[Who]) -> bool {
         list.iter().any(|who| who.is(&self.by.name, &self.groups))
     }
 
@@ -71,21 +72,40 @@ pub struct Review {
 /// What was declared in a run, and what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Declared {
-    /// The declarations, in order, each of another person.
+    /// The declarations, in order.
     pub all: Vec<(Declaration, Timestamp)>,
-    /// Who looked at it afterwards.
-    pub review: Option<Review>,
+    /// So many of them are over: the run ended after them, and was taken up again.
+    over: usize,
+    /// So many of them somebody has looked at.
+    reviewed: usize,
+    /// Who looked at them last.
+    review: Option<Review>,
 }
 
 impl Declared {
+    /// One declaration alone.
+    pub fn only(declaration: Declaration, at: Timestamp) -> Self {
+        Self { all: vec![(declaration, at)], ..Self::default() }
+    }
+
+    /// The declarations that hold.
+    fn holding(&self) -> &[(Declaration, Timestamp)] {
+        self.all.get(self.over..).unwrap_or_default()
+    }
+
+    /// Whether nothing holds that was declared.
+    pub fn is_nothing(&self) -> bool {
+        self.holding().is_empty()
+    }
+
     /// Whether this person has declared it.
     pub fn has(&self, name: &str) -> bool {
-        self.all.iter().any(|(declared, _)| same_person(&declared.by.name, name))
+        self.holding().iter().any(|(declared, _)| same_person(&declared.by.name, name))
     }
 
     /// How many of those who may have declared it, and how many must.
     pub fn tally(&self, rule: &Emergency) -> (u32, u32) {
-        let counts = self.all.iter().filter(|(declared, _)| declared.is_by(&rule.by)).count();
+        let counts = self.holding().iter().filter(|(declared, _)| declared.is_by(&rule.by)).count();
         (u32::try_from(counts).unwrap_or(u32::MAX), rule.quorum.max(1))
     }
 
@@ -97,28 +117,48 @@ impl Declared {
     }
 
     /// Whether windows are passed.
-    pub fn passes_windows(&self, settings: &Settings) -> bool {
+    fn passes_windows(&self, settings: &Settings) -> bool {
         self.rule(settings).is_some_and(|rule| rule.passes.contains(&Passes::Window))
     }
 
     /// Whether this freeze is passed.
-    pub fn passes_freeze(&self, settings: &Settings, freeze: &Freeze) -> bool {
+    fn passes_freeze(&self, settings: &Settings, freeze: &Freeze) -> bool {
         self.rule(settings).is_some_and(|rule| rule.passes.contains(&Passes::Freeze))
-            || self.all.iter().any(|(declared, _)| declared.is_by(&freeze.override_by))
+            || self.holding().iter().any(|(declared, _)| declared.is_by(&freeze.override_by))
     }
 
     /// Windows and freezes of a stage, without those that are passed.
     pub fn calendar<'a>(&self, settings: &'a Settings, ix: StageIx) -> Calendar<'a> {
         let calendar = settings.calendar(ix);
-        if self.all.is_empty() {
+        if self.is_nothing() {
             return calendar;
         }
         calendar.passing(self.passes_windows(settings), |freeze| self.passes_freeze(settings, freeze))
     }
 
-    /// Until when somebody must have looked at it; none: nothing was declared.
+    /// The run is taken up again after its end: whoever wants it to be an emergency again says so anew.
+    pub(super) fn end(&mut self) {
+        self.over = self.all.len();
+    }
+
+    /// Somebody looked at all of it.
+    pub(super) fn reviewed_by(&mut self, review: Review) {
+        (self.reviewed, self.review) = (self.all.len(), Some(review));
+    }
+
+    /// Who looked at all of it; none: nobody did, or something was declared since.
+    pub fn review(&self) -> Option<&Review> {
+        self.review.as_ref().filter(|_| self.reviewed == self.all.len())
+    }
+
+    /// Whoever declared what nobody has looked at does not look at it.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.all.iter().skip(self.reviewed).any(|(declared, _)| same_person(&declared.by.name, name))
+    }
+
+    /// Until when somebody must have looked at it, or must have had; none: nothing was declared.
     pub fn review_by(&self, settings: &Settings) -> Option<Timestamp> {
-        let (_, first) = self.all.first()?;
+        let (_, first) = self.all.get(self.reviewed).or(self.all.first())?;
         let rule = settings.policy.emergency.as_ref();
         first.checked_add(rule.map_or(REVIEW_WITHIN, |rule| Duration::from_secs(rule.review_within))).ok()
     }

@@ -218,6 +218,13 @@ impl StageRun {
         }
     }
 
+    /// Whether somebody has permitted it to begin, and it has not.
+    pub(super) fn may_begin(&self) -> bool {
+        let approved = |gate: &Gate| gate.decided.as_ref().is_some_and(|(it, _)| it.verdict == Verdict::Approved);
+        self.phase == Phase::Gate
+            && self.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Before && approved(gate))
+    }
+
     /// Whether stages that need this one may look at their hosts (not change them).
     pub(super) fn may_be_built_on(&self) -> bool {
         matches!(self.phase, Phase::Idle | Phase::Ended(StageEnd::Approved | StageEnd::Current))

@@ -39,6 +39,9 @@ use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Transport}
 /// How often a host or repository that does not answer is tried before anything is begun.
 const RESOLVE_TRIES: u32 = 3;
 
+/// For how long a process that waits for a window does not look at the clock.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
 /// The world outside, through its ports.
 pub struct World {
     /// Reaches hosts.
@@ -144,7 +147,12 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
         .clone()
         .map(|reason| declaration(run.rollout.settings(), &*world.people, options.person.clone(), reason));
     if let Some(declaration) = &declaration {
-        run.rollout.decide(Input::Declare(declaration.clone()), now)?;
+        if let Some(why) = declaration.objection(run.rollout.settings(), now) {
+            return Err(Refusal::NoEmergency(why).into());
+        }
+        if options.first.is_none() {
+            run.rollout.decide(Input::Declare(declaration.clone()), now)?;
+        }
     }
     run.take(
         Input::Drive { by: options.person.clone(), version: options.version.clone(), confirmed: options.confirmed },
@@ -152,11 +160,6 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
     )?;
     // Steps that an earlier process began: what their hosts did meanwhile, nobody here knows.
     let inherited = run.rollout.running().map(|(host, _)| host).collect();
-    if let Some(declaration) = declaration {
-        let events = run.rollout.decide(Input::Declare(declaration), now)?;
-        run.commit(&events, now)?;
-        events.iter().flat_map(|event| show::views(&run.rollout, event)).for_each(|view| world.display.show(&view));
-    }
     if let Some(first) = options.first.clone() {
         match run.take(first, now) {
             // A gate whose time was up took the only reason with it; the run goes on all the same.
@@ -164,6 +167,13 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
             other => other?,
         }
     }
+    if let Some(declaration) = declaration {
+        // What was wanted first may have opened a run that was over.
+        let events = run.rollout.decide(Input::Declare(declaration), now)?;
+        run.commit(&events, now)?;
+        events.iter().flat_map(|event| show::views(&run.rollout, event)).for_each(|view| world.display.show(&view));
+    }
+    run.rollout.limit(options.forks);
     let context = Arc::new(StepContext {
         settings: Arc::clone(run.rollout.settings()),
         transport: Arc::clone(&world.transport),
@@ -315,6 +325,9 @@ impl Driver<'_> {
         let expiry = next.map(|at| at.duration_since(now));
         // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.
         let expiry = expiry.map(|left| Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1));
+        // A machine that sleeps stops the timer, and not the wall clock.
+        let nap = (self.busy == 0).then_some(LONGEST_NAP);
+        let expiry = expiry.into_iter().chain(nap).min();
         tokio::select! {
             // In this order, and not by chance: what a person wants goes before what hosts say.
             biased;

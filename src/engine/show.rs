@@ -74,16 +74,17 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
         }],
         Event::EmergencyDeclared { declaration } => {
             let by = &declaration.by.name;
-            let mut text = format!("emergency, declared by {by}: {}; a review is due afterwards", declaration.reason);
-            if let Some((have, need)) = settings.policy.emergency.as_ref().map(|rule| rollout.declared().tally(rule))
-                && have < need
-            {
-                text = format!(
-                    "{by} declares an emergency: {}; {have} of {need}: the others do it with `patchctl resume {} \
-                     --emergency --reason TEXT`",
-                    declaration.reason, settings.run
-                );
-            }
+            let text = format!("emergency, declared by {by}: {}; a review is due afterwards", declaration.reason);
+            let rule = settings.policy.emergency.as_ref().filter(|rule| declaration.is_by(&rule.by));
+            let more = rule.map(|rule| rollout.declared().tally(rule)).filter(|(have, need)| have < need);
+            let text = match more {
+                Some((have, need)) => format!(
+                    "{text}; {have} of {need} who must declare it: the others, once this process has left the run, with \
+                     `patchctl resume {} --emergency --reason TEXT`",
+                    settings.run
+                ),
+                None => text,
+            };
             vec![View::Message { level: Level::Warning, text }]
         }
         Event::Unreached { stage } => vec![View::Message {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use patchctl::core::approval::{Decision, OnTimeout, When, Who};
@@ -300,8 +301,14 @@ impl Ledger {
             Step::Stash | Step::Rollback if (step == Step::Rollback) == undo_run => {
                 let ix = self.stage_of[&host];
                 let late = !self.begun.insert(host) || self.asking.contains(&host);
-                let in_time = late || is_open(&self.settings, ix, at);
+                let in_time = late || is_open(&self.settings, ix, at, true);
                 self.must(in_time, 11, || format!("{host:?} of {ix:?} begins at {at}"));
+            }
+            // The first change itself may come in the last part of a window, and not after it.
+            Step::Apply if !self.applied.contains(&host) && !self.asking.contains(&host) => {
+                let ix = self.stage_of[&host];
+                let in_time = is_open(&self.settings, ix, at, false);
+                self.must(in_time, 11, || format!("{host:?} of {ix:?} is changed first at {at}"));
             }
             _ => {}
         }
@@ -579,7 +586,7 @@ impl Ledger {
 }
 
 /// Whether hosts may begin: every window of the simulation is of each day, and in UTC.
-fn is_open(settings: &Settings, ix: StageIx, at: Timestamp) -> bool {
+fn is_open(settings: &Settings, ix: StageIx, at: Timestamp, begins: bool) -> bool {
     let stage = &settings.stages[ix.at()];
     let is_for = |globs: &[String]| {
         globs.is_empty() || globs.iter().any(|glob| stage.name.as_str().ends_with(glob.trim_start_matches('*')))
@@ -589,7 +596,7 @@ fn is_open(settings: &Settings, ix: StageIx, at: Timestamp) -> bool {
     let second = i64::try_from(nanos_of_day / 1_000_000_000).unwrap_or(0);
     let open = |window: &Window| {
         let start = i64::from(window.start.hour()) * 3600;
-        let span = (window.length - window.cutoff).as_secs();
+        let span = (window.length - if begins { window.cutoff } else { Duration::ZERO }).as_secs();
         u64::try_from((second - start).rem_euclid(86_400)).is_ok_and(|since| since < span)
     };
     !frozen && stage.windows.iter().all(|list| list.iter().any(open))

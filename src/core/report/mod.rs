@@ -100,7 +100,7 @@ pub fn emergency(rollout: &Rollout) -> Option<EmergencyResult> {
         declared: declared.all.iter().map(|(one, at)| said(&one.by, &one.reason, *at)).collect(),
         in_force: rollout.is_emergency(),
         review_by: Some(Stamp(review_by)),
-        review: declared.review.as_ref().map(|review| said(&review.by, &review.reason, review.at)),
+        review: declared.review().map(|review| said(&review.by, &review.reason, review.at)),
     })
 }
 
@@ -222,7 +222,8 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             ..nothing(WaitingFor::Approval, &settings.stages[ix.at()].name)
         });
     }
-    if let Some((ix, shut)) = rollout.shut().filter(|_| rollout.running().next().is_none()) {
+    let rests = matches!(rollout.paused(), None | Some(PauseCause::Window | PauseCause::Gate));
+    if let Some((ix, shut)) = rollout.shut().filter(|_| rests && rollout.running().next().is_none()) {
         let open = shut.opens.map(|opens| rollout.calendar(ix).state(opens));
         let until = open.and_then(|state| if let State::Open { last, .. } = state { last } else { None });
         return Some(Waiting {

@@ -68,6 +68,7 @@ impl Rollout {
                 self.next_step(ix, now).or_else(|| run.is_through().then(|| self.after_recheck(ix, *end, head)))
             }
             Phase::Gate if self.cancelled.is_some() && run.open_gate().is_some() => Some(self.end_cancelled(ix)),
+            Phase::Gate if self.cancelled.is_some() && run.may_begin() => Some(self.end_cancelled(ix)),
             Phase::Gate => self.after_gate(ix, now).or_else(|| self.decided_by_rule(ix)),
             Phase::Undoing(cause) => {
                 self.next_step(ix, now).or_else(|| run.is_through().then(|| self.after_undo(ix, cause, head)))
@@ -101,19 +102,32 @@ impl Rollout {
             let step = self.hosts[host.at()].next(activity, &self.settings.kind)?;
             Some(Event::StepStarted { host, step, job: self.job_id(host, step) })
         };
-        if let Some(host) = run.ready.front() {
+        // What has begun goes on, but for the first change once the window is over.
+        let waits = |host: &HostIx| {
+            let before = matches!(self.hosts[host.at()].place, Place::Ready | Place::Stashed);
+            before && activity == Activity::Rolling && !self.calendar(ix).is_on(now)
+        };
+        if let Some(host) = run.ready.iter().find(|host| !waits(host)) {
             return start(*host);
         }
         let stage = &self.settings.stages[ix.at()];
         if let Some(host) = run.to_reboot.front().filter(|_| self.may_boot(stage)) {
             return start(*host);
         }
-        let host = run.queue.front().filter(|_| run.active < stage.parallel)?;
+        if !run.ready.is_empty() {
+            return self.shut_out(ix, now).flatten();
+        }
+        let host = run.queue.front().filter(|_| run.active < stage.parallel && self.has_room())?;
         let begins = activity == Activity::Rolling && self.hosts[host.at()].place == Place::Ready;
         match self.shut_out(ix, now).filter(|_| begins) {
             Some(waits) => waits,
             None => start(*host),
         }
+    }
+
+    /// Whether the process that drives the run may work on one more host.
+    fn has_room(&self) -> bool {
+        self.forks.is_none_or(|most| self.running().count() < most.max(1) as usize)
     }
 
     /// Whether one more host of the stage may boot.
@@ -345,7 +359,8 @@ impl Rollout {
         let gate = run.gate.as_ref()?;
         let (Decision { verdict, .. }, _) = gate.decided.as_ref()?;
         let close = |end| Some(Event::ClosingStarted { stage: ix, end });
-        let begins = gate.kind != GateKind::After && *verdict == Verdict::Approved;
+        // Whoever cancels waits for nothing.
+        let begins = gate.kind != GateKind::After && *verdict == Verdict::Approved && self.cancelled.is_none();
         if let Some(waits) = self.shut_out(ix, now).filter(|_| begins) {
             return waits;
         }

@@ -449,7 +449,12 @@ impl Rollout {
 
     /// Whether a gate at which the run waits was decided, or a rule decides it, or its time is up.
     pub fn is_decided(&self, now: Timestamp) -> bool {
-        self.gates().any(|(_, gate)| gate.decided.is_some() || gate.auto.is_some()) || !self.expired(now).is_empty()
+        // What was decided and waits for its window is due when that opens.
+        let is_due = |ix: StageIx, gate: &Gate| {
+            let waits = self.stages[ix.at()].shut.is_some();
+            (gate.decided.is_some() && !waits) || (gate.decided.is_none() && gate.auto.is_some())
+        };
+        self.gates().any(|(ix, gate)| is_due(ix, gate)) || !self.expired(now).is_empty()
     }
 
     /// What the process waits for, when nothing is under way and somebody else must act.

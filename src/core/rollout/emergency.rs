@@ -47,10 +47,10 @@ impl Rollout {
         if !self.finished {
             return Err(Refusal::ReviewedTooSoon);
         }
-        if let Some(review) = &self.declared.review {
+        if let Some(review) = self.declared.review() {
             return Err(Refusal::Reviewed { by: review.by.name.clone(), reason: review.reason.clone() });
         }
-        if self.declared.has(&by.name) {
+        if self.declared.is_own(&by.name) {
             return Err(Refusal::OwnEmergency { by: by.name, reason: first.reason.clone() });
         }
         Ok(vec![Event::Reviewed { by, reason }])
@@ -64,15 +64,18 @@ impl Rollout {
                 continue;
             }
             let Some(mut gate) = self.stages[ix.at()].gate.take() else { continue };
-            // Whoever has approved did so by other rules.
-            gate.decisions.clear();
+            let before = gate.rules.clone();
             self.judge(ix, &mut gate);
+            if gate.rules != before {
+                // Whoever has approved did so by other rules.
+                gate.decisions.clear();
+            }
             self.begin(Effect::Ask { stage: ix, gate: gate.kind, digest: gate.digest });
             self.stages[ix.at()].gate = Some(gate);
         }
     }
 
     pub(super) fn reviewed(&mut self, by: &Person, reason: &str, at: Timestamp) {
-        self.declared.review = Some(Review { by: by.clone(), reason: reason.to_owned(), at });
+        self.declared.reviewed_by(Review { by: by.clone(), reason: reason.to_owned(), at });
     }
 }

@@ -28,7 +28,9 @@ impl Rollout {
     /// When it does not fit: nothing that this patchctl wrote can lead there.
     pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), Misfit> {
         self.started_at.get_or_insert(at);
-        if !event.is_mail() {
+        // What is written to a run that is over is not its end.
+        let afterwards = self.finished && matches!(event, Event::Reviewed { .. } | Event::Noted { .. });
+        if !event.is_mail() && !afterwards {
             self.last_at = Some(at);
         }
         match event {
@@ -75,11 +77,17 @@ impl Rollout {
             Event::Cancelled { by, reason } => self.cancel(by.clone(), reason.clone(), at),
             Event::EmergencyDeclared { declaration } => self.emergency_declared(declaration, at),
             Event::Reviewed { by, reason } => self.reviewed(by, reason, at),
-            Event::Recovering { hosts, .. } => self.recovering(hosts)?,
+            Event::Recovering { hosts, .. } => {
+                self.declared.end();
+                self.recovering(hosts)?;
+            }
             Event::Released { host, reason, .. } => self.released(*host, reason)?,
             Event::Paused { why } => self.paused = Some(why.clone()),
             Event::Noted { problem } => self.notes.push(problem.clone()),
-            Event::Retried { hosts } => self.retried(hosts)?,
+            Event::Retried { hosts } => {
+                self.declared.end();
+                self.retried(hosts)?;
+            }
             Event::Finished => self.finished = true,
             _ => self.stage_event(event, at)?,
         }
@@ -239,6 +247,9 @@ impl Rollout {
                 self.hosts[host.at()].undecided_again();
             }
         }
+        let stages = (0..).map(StageIx).zip(&self.settings.stages);
+        let built: Vec<StageIx> = stages.filter(|(_, other)| other.needs.contains(&stage)).map(|(ix, _)| ix).collect();
+        built.into_iter().for_each(|ix| self.permission_again(ix));
         let run = self.stage_mut(stage)?;
         let mut gate = run.gate.take().ok_or(Misfit("no gate to open anew"))?;
         gate.reopen(at);

@@ -125,6 +125,7 @@ pub struct Rollout {
     last_at: Option<Timestamp>,
     driver: Option<Person>,
     declared: Declared,
+    forks: Option<u32>,
 }
 
 impl Rollout {
@@ -175,6 +176,7 @@ impl Rollout {
             last_at: None,
             driver: None,
             declared: Declared::default(),
+            forks: None,
         }
     }
 
@@ -194,6 +196,11 @@ impl Rollout {
     /// After a replay: every effect that may be in flight is handed out again.
     pub fn hand_out_again(&mut self) {
         self.fresh = self.open.keys().copied().collect();
+    }
+
+    /// At most so many hosts at a time for as long as this process drives the run, whatever its stages allow.
+    pub fn limit(&mut self, forks: Option<u32>) {
+        self.forks = forks;
     }
 
     /// The frozen settings.

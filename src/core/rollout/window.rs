@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Rollout;
 use crate::core::calendar::State;
-use crate::core::event::Event;
+use crate::core::event::{Event, GateKind};
 use crate::core::host::Place;
 use crate::core::ids::StageIx;
 use crate::core::stage::{Phase, Shut};
@@ -50,6 +50,16 @@ impl Rollout {
         }
         let run = &mut self.stages[ix.at()];
         (run.shut, run.fresh) = (Some(shut), false);
+        self.permission_again(ix);
+    }
+
+    /// A permission to begin that nobody has begun on yet is looked at anew before somebody does.
+    pub(super) fn permission_again(&mut self, ix: StageIx) {
+        let run = &mut self.stages[ix.at()];
+        let before = run.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Before && gate.decided.is_some());
+        if before && run.phase == Phase::BetweenWaves && run.wave == 0 {
+            (run.phase, run.fresh) = (Phase::Gate, false);
+        }
     }
 
     /// The stage waits no more. Before its first change its hosts are asked anew what is to be done: repositories have
@@ -61,7 +71,7 @@ impl Rollout {
         }
         run.phase = Phase::Pending;
         for host in self.settings.stages[ix.at()].hosts.clone() {
-            if self.hosts[host.at()].place == Place::Ready {
+            if matches!(self.hosts[host.at()].place, Place::Ready | Place::Current | Place::Refused) {
                 self.hosts[host.at()].retry();
             }
         }

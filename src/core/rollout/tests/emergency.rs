@@ -3,13 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::PATCHED;
-use super::world::{World, person, settings};
+use super::world::{Does, World, person, settings};
 use crate::core::approval::{Decision, When, Who};
 use crate::core::calendar::Freeze;
 use crate::core::document::{How, Outcome, Verdict};
 use crate::core::emergency::Declaration;
-use crate::core::event::{Input, PauseCause};
+use crate::core::event::{Input, PauseCause, Step};
+use crate::core::findings::Fate;
 use crate::core::policy::{Emergency, Passes};
+use crate::core::problem::ErrorKind;
 use crate::core::report;
 use crate::core::rollout::Refusal;
 use crate::core::settings::Settings;
@@ -112,4 +114,42 @@ fn what_it_does_not_pass_holds_and_a_freeze_may_name_who_goes_ahead() {
         plain.take(Input::Review { by: person("ops"), reason: "x".into() }),
         Err(Refusal::NothingToReview)
     ));
+}
+
+#[test]
+fn an_emergency_ends_with_its_run_and_one_that_is_declared_anew_is_reviewed_anew() {
+    let mut plan = Settings::clone(frozen(1, &[Passes::Freeze], &[]).rollout.settings());
+    plan.stages.iter_mut().for_each(|stage| stage.approval = None);
+    let fails = Does::Fails(ErrorKind::Apply, Fate::Changed);
+    let mut world = World::new(plan).host(0, Step::Apply, &[fails]);
+    world.drive();
+    world.resume(Some(declares("ops", &[])));
+    assert_eq!(world.outcome(), Outcome::Failed);
+    let ended = world.rollout.last_at();
+    world.now += SignedDuration::from_hours(1);
+    let review = |name: &str| Input::Review { by: person(name), reason: "rightly so".into() };
+    world.take(review("dora")).unwrap();
+    assert_eq!(world.rollout.last_at(), ended, "a review is not the run's end");
+
+    // Tried again, it is a run as any other, which the freeze keeps.
+    world.resume(Some(Input::Retry { only: None }));
+    assert_eq!(world.rollout.paused(), Some(&PauseCause::Window));
+    assert!(!world.rollout.is_emergency());
+    world.resume(Some(declares("ops", &[])));
+    assert_eq!(world.outcome(), Outcome::Complete);
+    assert!(report::emergency(&world.rollout).unwrap().review.is_none(), "due again");
+    world.take(review("dora")).unwrap();
+}
+
+#[test]
+fn a_declaration_that_changes_no_rule_leaves_approvals_as_they_are() {
+    let mut world = frozen(2, &[Passes::Freeze], &["fred"]);
+    world.drive();
+    world.take(approves("bert")).unwrap();
+    world.take(declares("fred", &[])).unwrap();
+    world.take(declares("ops", &[])).unwrap();
+    let tally = |world: &World| world.rollout.stages()[0].open_gate().unwrap().tally();
+    assert_eq!(tally(&world), (1, 2));
+    world.take(declares("dora", &["oncall"])).unwrap();
+    assert_eq!(tally(&world), (0, 2), "others decide now");
 }

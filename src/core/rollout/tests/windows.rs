@@ -6,15 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::world::{Does, World, settings};
 use super::{PATCHED, RESTORED};
-use crate::core::approval::When;
+use crate::core::approval::{Decision, When};
 use crate::core::calendar::{Freeze, Window, Zone};
-use crate::core::document::{Outcome, StageState, Verdict, WaitingFor};
+use crate::core::document::{How, Outcome, StageState, Verdict, WaitingFor};
 use crate::core::event::{Event, Input, PauseCause, Step};
 use crate::core::findings::Fate;
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::ErrorKind;
 use crate::core::report::{self, Driven};
-use crate::core::settings::{Person, RunKind, Settings};
+use crate::core::settings::{Amount, Person, RunKind, Settings};
 
 /// The stories begin at 08:00 UTC on Friday, the 15th of January.
 fn window(start: &str, hours: u64, cutoff_hours: u64) -> Window {
@@ -205,4 +205,83 @@ fn an_opening_that_was_missed_is_not_waited_for() {
     assert_eq!(count(&world, "window_shut"), 2);
     let shut = Event::WindowShut { stage: StageIx(0), by: "x".into(), opens: None };
     assert_eq!(serde_json::to_string(&shut).unwrap(), r#"{"event":"window_shut","stage":0,"by":"x"}"#);
+}
+
+#[test]
+fn whoever_cancels_waits_for_no_window_at_a_gate_that_was_approved() {
+    let waves = |plan: &mut Settings| {
+        plan.stages[0].windows = vec![vec![window("07:00:00", 4, 0)]];
+        plan.stages[0].waves = vec![Amount::Count(1)];
+        plan.stages[0].approval.iter_mut().for_each(|rules| rules.each_wave = true);
+    };
+    let boss = || Person { name: "boss".into(), source: "login".into() };
+    let mut world = planned(waves);
+    world.gates.clear();
+    world.drive();
+    world.now = at("2027-01-15T12:00:00Z");
+    let decision = Decision::new(Verdict::Approved, boss(), "fine", How::Command);
+    world.take(Input::Decide { stage: None, digest: None, decision }).unwrap();
+    world.resume(None);
+    assert_eq!(waiting(&world).0, WaitingFor::Window, "the next wave");
+    // Cron comes by: nothing is due before it opens.
+    assert!(!world.rollout.is_decided(world.now) && !world.rollout.has_opened(world.now));
+    world.resume(Some(Input::Cancel { by: boss(), reason: "not this week".into() }));
+    assert!(world.rollout.is_finished());
+    assert_eq!(world.stands(0), PATCHED, "that wave was approved");
+
+    let mut world = planned(|plan| {
+        plan.stages[0].windows = vec![vec![window("22:00:00", 6, 0)]];
+        plan.stages[0].approval.iter_mut().for_each(|rules| rules.when = When::Both);
+    });
+    world.drive();
+    assert!(!world.rollout.is_decided(world.now));
+    world.resume(Some(Input::Cancel { by: boss(), reason: "not this week".into() }));
+    assert!(world.rollout.is_finished() && (0..6).all(|host| !world.changed(host)));
+}
+
+#[test]
+fn a_host_that_was_stopped_before_its_change_waits_for_the_next_window() {
+    let mut world = planned(|plan| plan.stages[0].windows = vec![vec![window("07:00:00", 4, 1)]])
+        .host(0, Step::Stash, &[Does::Pends])
+        .host(1, Step::Stash, &[Does::Pends]);
+    world.drive_until_pending();
+    // It comes to an end in the last hour, which is for what has begun …
+    world.now = at("2027-01-15T10:30:00Z");
+    let (result, ops) = world.answer(0, Step::Stash);
+    world.take(Input::StepEnded { host: HostIx(0), step: Step::Stash, result, ops, installed: Vec::new() }).unwrap();
+    world.go_on_without_leaving();
+    assert!(world.touched.contains(&(0, Step::Apply)));
+    // … or after the window.
+    world.now = at("2027-01-15T11:00:00Z");
+    world.finish_pending(1, Step::Stash);
+    assert!(!world.touched.contains(&(1, Step::Apply)), "nothing was changed there");
+    assert_eq!(waiting(&world).0, WaitingFor::Window);
+    world.now = at("2027-01-16T07:00:00Z");
+    world.resume(None);
+    assert_eq!(world.outcome(), Outcome::Complete);
+}
+
+#[test]
+fn hosts_that_needed_nothing_or_did_not_answer_are_asked_again_when_it_opens() {
+    let unreachable = Does::Fails(ErrorKind::Unreachable, Fate::Unchanged);
+    let mut world = planned(|plan| {
+        plan.stages[0].windows = vec![vec![window("22:00:00", 6, 0)]];
+        plan.stages[0].hosts = (0..3).map(HostIx).collect();
+        plan.stages[1].hosts = (3..6).map(HostIx).collect();
+        plan.stages[0].max_unreachable = Amount::Count(1);
+    })
+    .host(0, Step::Resolve, &[Does::Resolves(Vec::new())])
+    .host(1, Step::Resolve, &[unreachable]);
+    world.drive();
+    world.now = at("2027-01-15T22:00:00Z");
+    world.resume(None);
+    assert!((0..3).all(|host| world.stands(host) == PATCHED), "{:?}", world.stands(1));
+}
+
+#[test]
+fn no_more_hosts_begin_than_the_process_may_work_on() {
+    let mut world = planned(|plan| plan.stages[0].parallel = 2);
+    world.rollout.limit(Some(1));
+    world.drive();
+    assert_eq!((world.most_at_once, world.outcome()), (1, Outcome::Complete));
 }
