@@ -118,7 +118,7 @@ impl App {
     fn team(&self) -> Result<Option<Team>, StateError> {
         let Some(name) = &self.global.group else { return Ok(None) };
         let group = person::group_number(name).ok_or_else(|| StateError::NoGroup(name.clone()))?;
-        Ok(Some(Team { group, is_in_group: person::is_in_group, name_of: person::name_of }))
+        Ok(Some(Team { group, is_in_group: person::is_in_group, name_of: person::name_of, now: || SystemClock.now() }))
     }
 
     fn look(&self) -> Look {

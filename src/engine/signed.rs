@@ -70,7 +70,8 @@ pub fn checked(
 ) -> Result<(Option<StageIx>, Decision), NotSigned> {
     let Some(signed) = decision.signed.clone() else {
         let claims = decision.how == How::Signature || decision.by.source == SOURCE;
-        return if claims { Err(NotSigned::Missing) } else { Ok((None, decision)) };
+        // Whatever it says of itself: it came from another process.
+        return if claims { Err(NotSigned::Missing) } else { Ok((None, Decision { how: How::Command, ..decision })) };
     };
     if signed.preapproval.is_some() {
         return Err(NotSigned::Beforehand);

@@ -1,15 +1,15 @@
 //! One run's folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::access::{Access, plain, read};
+use super::access::Access;
 use super::site::Site;
 use super::{StateDir, io_error};
 use crate::core::event::Event;
@@ -48,7 +48,7 @@ impl StateDir {
         let path = self.path_of(run);
         // Made aside and moved into place whole: a run exists with everything in it, or not at all.
         let draft = path.with_file_name(format!(".new-{run}"));
-        let access = self.site.access;
+        let access = &self.site.access;
         let dir = |path: &Path| access.make_dir(path).map_err(io_error(path, "cannot be made"));
         let write_file = |path: &Path, bytes: &[u8]| write_file(access, path, bytes);
         dir(&draft)?;
@@ -66,9 +66,9 @@ impl StateDir {
         write_file(&draft.join("playbooks.json"), frozen.playbooks.as_bytes())?;
         write_file(&draft.join("journal.jsonl"), b"")?;
         write_file(&draft.join("lock"), b"")?;
-        sync_dir(&draft)?;
-        fs::rename(&draft, &path).map_err(io_error(&path, "cannot be put in place"))?;
-        sync_dir(&self.root.join("runs"))?;
+        self.sync(&draft)?;
+        access.rename(&draft, &path).map_err(io_error(&path, "cannot be put in place"))?;
+        self.sync(&self.root.join("runs"))?;
         self.take(run)
     }
 
@@ -79,7 +79,7 @@ impl StateDir {
     pub(super) fn take(&self, run: &RunId) -> Result<RunFolder, StateError> {
         let path = self.path_of(run);
         let lock_path = path.join("lock");
-        let access = self.site.access;
+        let access = &self.site.access;
         let mut lock = access.open(&lock_path).map_err(io_error(&lock_path, "cannot be opened"))?;
         // Whoever only looks whether the run is driven holds the lock for a moment.
         let taken = (0..5).any(|try_number| {
@@ -89,7 +89,8 @@ impl StateDir {
             lock.try_lock().is_ok()
         });
         if !taken {
-            let by = fs::read_to_string(&lock_path).unwrap_or_default();
+            let mut by = String::new();
+            let _ = lock.read_to_string(&mut by);
             return Err(StateError::Held { run: run.clone(), by: by.trim().to_owned() });
         }
         let machine = rustix::system::uname();
@@ -109,8 +110,8 @@ impl StateDir {
     pub(super) fn read_frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
         let path = self.path_of(run);
         Ok(Frozen {
-            settings: Arc::new(read_json(&path.join("settings.json"))?),
-            playbooks: read_text(&path.join("playbooks.json"))?.into(),
+            settings: Arc::new(self.read_json(&path.join("settings.json"))?),
+            playbooks: self.read_text(&path.join("playbooks.json"))?.into(),
         })
     }
 
@@ -118,7 +119,11 @@ impl StateDir {
         let folder = self.path_of(run);
         let read = |name: &str| {
             let path = folder.join(name);
-            read(&path).map(|bytes| (name.to_owned(), bytes)).map_err(io_error(&path, "cannot be read"))
+            self.site
+                .access
+                .read(&path)
+                .map(|bytes| (name.to_owned(), bytes))
+                .map_err(io_error(&path, "cannot be read"))
         };
         let policies = POLICIES.iter().filter(|name| folder.join(name).exists());
         FROZEN.iter().chain(policies).map(|name| read(name)).collect()
@@ -146,7 +151,7 @@ impl StateDir {
         let frozen = self.read_frozen(run)?;
         let folder = self.path_of(run);
         let path = folder.join("journal.jsonl");
-        let file = plain(OpenOptions::new().read(true), &path).map_err(io_error(&path, "cannot be opened"))?;
+        let file = self.site.access.open_to_read(&path).map_err(io_error(&path, "cannot be opened"))?;
         let mut reader = BufReader::new(file);
         let mut rollout = Rollout::new(Arc::clone(&frozen.settings));
         let (mut head, mut line, mut torn) = (Head::EMPTY, Vec::new(), 0);
@@ -175,8 +180,7 @@ impl StateDir {
                 .map_err(|source| StateError::Misfit { path: path.clone(), source })?;
         }
         rollout.hand_out_again();
-        let lock =
-            plain(OpenOptions::new().read(true), &folder.join("lock")).map_err(io_error(&folder, "has no lock"))?;
+        let lock = self.site.access.open_to_read(&folder.join("lock")).map_err(io_error(&folder, "has no lock"))?;
         let driven = lock.try_lock_shared().is_err();
         Ok(Loaded { frozen, rollout, head, torn, driven, opened })
     }
@@ -207,16 +211,17 @@ impl Store for RunFolder {
     fn put_blob(&mut self, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(bytes);
         let path = self.path.join("blobs").join(digest.hex());
-        if path.exists() {
+        let access = &self.site.access;
+        if access.at(&path)?.path().exists() {
             return Ok(digest);
         }
         let draft = path.with_extension("new");
         // Of whoever died while it was written.
-        let _ = fs::remove_file(&draft);
-        let mut file = self.site.access.create(&draft)?;
+        let _ = access.remove(&draft);
+        let mut file = access.create(&draft)?;
         file.write_all(bytes)?;
         file.sync_data()?;
-        fs::rename(&draft, &path)?;
+        access.rename(&draft, &path)?;
         Ok(digest)
     }
 
@@ -235,7 +240,7 @@ impl Store for RunFolder {
     }
 }
 
-fn write_file(access: Access, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+fn write_file(access: &Access, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let write = || {
         let mut file = access.create(path)?;
         file.write_all(bytes)?;
@@ -244,16 +249,18 @@ fn write_file(access: Access, path: &Path, bytes: &[u8]) -> Result<(), StateErro
     write().map_err(io_error(path, "cannot be written"))
 }
 
-fn sync_dir(path: &Path) -> Result<(), StateError> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(io_error(path, "cannot be written"))
-}
+impl StateDir {
+    fn sync(&self, path: &Path) -> Result<(), StateError> {
+        self.site.access.sync(path).map_err(io_error(path, "cannot be written"))
+    }
 
-fn read_text(path: &Path) -> Result<String, StateError> {
-    let bytes = read(path).map_err(io_error(path, "cannot be read"))?;
-    String::from_utf8(bytes).map_err(|error| io_error(path, "cannot be read")(io::Error::other(error)))
-}
+    fn read_text(&self, path: &Path) -> Result<String, StateError> {
+        let bytes = self.site.access.read(path).map_err(io_error(path, "cannot be read"))?;
+        String::from_utf8(bytes).map_err(|error| io_error(path, "cannot be read")(io::Error::other(error)))
+    }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
-    let text = read(path).map_err(io_error(path, "cannot be read"))?;
-    serde_json::from_slice(&text).map_err(|source| StateError::Frozen { path: path.to_owned(), source })
+    fn read_json<T: DeserializeOwned>(&self, path: &Path) -> Result<T, StateError> {
+        let text = self.site.access.read(path).map_err(io_error(path, "cannot be read"))?;
+        serde_json::from_slice(&text).map_err(|source| StateError::Frozen { path: path.to_owned(), source })
+    }
 }

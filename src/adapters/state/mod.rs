@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::access::Access;
 pub use self::access::Team;
-use self::access::{Access, plain, read};
 pub use self::folder::RunFolder;
 pub use self::inbox::{FolderInbox, NoInbox};
 use self::site::{SYSLOG, Site};
@@ -47,7 +47,7 @@ impl StateDir {
     /// # Errors
     /// When it cannot be made, belongs to somebody else, or others may look into it.
     pub fn open(root: &Path, team: Option<Team>) -> Result<Self, StateError> {
-        let access = team.map_or(Access::Own, Access::Group);
+        let access = Access::new(root, team);
         access.prepare(root, &root.join("runs"))?;
         let site = Site { root: root.to_owned(), syslog: SYSLOG.into(), access };
         Ok(Self { root: root.to_owned(), site })
@@ -60,7 +60,7 @@ impl StateDir {
     pub fn exported(root: &Path) -> Result<Self, StateError> {
         let runs = root.join("runs");
         fs::read_dir(&runs).map_err(io_error(&runs, "cannot be listed; is it a folder that `audit export` made?"))?;
-        let site = Site { root: root.join("site"), syslog: SYSLOG.into(), access: Access::Own };
+        let site = Site { root: root.join("site"), syslog: SYSLOG.into(), access: Access::new(root, None) };
         Ok(Self { root: root.to_owned(), site })
     }
 
@@ -73,11 +73,11 @@ impl StateDir {
 #[async_trait]
 impl Runs for StateDir {
     fn create(&self, frozen: &Frozen, texts: &Texts<'_>) -> Result<Held, StateError> {
-        self.make(frozen, texts).map(|folder| held(folder, self.site.access))
+        self.make(frozen, texts).map(|folder| held(folder, &frozen.settings.run, self.site.access.clone()))
     }
 
     fn hold(&self, run: &RunId) -> Result<Held, StateError> {
-        self.take(run).map(|folder| held(folder, self.site.access))
+        self.take(run).map(|folder| held(folder, run, self.site.access.clone()))
     }
 
     fn frozen(&self, run: &RunId) -> Result<Frozen, StateError> {
@@ -123,7 +123,7 @@ impl Runs for StateDir {
 
     fn blob(&self, run: &RunId, digest: &Digest) -> Result<Vec<u8>, StateError> {
         let path = self.path_of(run).join("blobs").join(digest.hex());
-        let bytes = read(&path).map_err(io_error(&path, "cannot be read"))?;
+        let bytes = self.site.access.read(&path).map_err(io_error(&path, "cannot be read"))?;
         if Digest::of(&bytes) != *digest {
             return Err(StateError::Unsafe { path, why: "it is not what its name says: it was altered" });
         }
@@ -136,18 +136,17 @@ impl Runs for StateDir {
 
     fn journal(&self, run: &RunId) -> Result<Vec<u8>, StateError> {
         let path = self.path_of(run).join("journal.jsonl");
-        read(&path).map_err(io_error(&path, "cannot be read"))
+        self.site.access.read(&path).map_err(io_error(&path, "cannot be read"))
     }
 
     fn blobs(&self, run: &RunId) -> Result<Vec<String>, StateError> {
         let folder = self.path_of(run).join("blobs");
-        let entries = match fs::read_dir(&folder) {
+        let entries = match self.site.access.names(&folder) {
             // Whoever copied the records may have left an empty folder out; a blob that is named is missed elsewhere.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(io_error(&folder, "cannot be listed"))?,
         };
-        let mut names: Vec<String> =
-            entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = entries.into_iter().map(|name| name.to_string_lossy().into_owned()).collect();
         names.sort();
         Ok(names)
     }
@@ -164,7 +163,7 @@ impl Runs for StateDir {
 
     fn copy(&self, run: &RunId, file: &str, to: &mut dyn io::Write) -> Result<(), StateError> {
         let path = self.path_of(run).join(file);
-        let mut from = plain(fs::OpenOptions::new().read(true), &path).map_err(io_error(&path, "cannot be opened"))?;
+        let mut from = self.site.access.open_to_read(&path).map_err(io_error(&path, "cannot be opened"))?;
         io::copy(&mut from, to).map_err(io_error(&path, "cannot be copied"))?;
         Ok(())
     }
@@ -179,16 +178,16 @@ impl Runs for StateDir {
     }
 
     fn uses(&self) -> Arc<dyn Uses> {
-        Arc::new(CountedUses { folder: self.root.join("preapprovals"), access: self.site.access })
+        Arc::new(CountedUses { folder: self.root.join("preapprovals"), access: self.site.access.clone() })
     }
 
     async fn send(&self, run: &RunId, wish: &Wish) -> io::Result<Option<Reply>> {
-        inbox::send(&self.path_of(run), wish, PATIENCE, self.site.access).await
+        inbox::send(&self.path_of(run), run, wish, PATIENCE, &self.site.access).await
     }
 }
 
-fn held(folder: RunFolder, access: Access) -> Held {
-    let inbox = Box::new(FolderInbox::watch(folder.path(), access));
+fn held(folder: RunFolder, run: &RunId, access: Access) -> Held {
+    let inbox = Box::new(FolderInbox::watch(folder.path(), run, access));
     Held { store: Box::new(folder), inbox }
 }
 

@@ -1,7 +1,7 @@
 //! The site's chain on the disk, and the copy of each of its lines that goes to the system's log: whoever alters the
 //! folder afterwards cannot take that back.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::access::{Access, plain};
+use super::access::Access;
 use crate::core::record::Head;
 use crate::core::site::{End, Line, Seal, end, end_of_tail};
 
@@ -35,12 +35,12 @@ impl Site {
 
     /// The whole chain; none: nothing was ever written.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        found(fs::read(self.path()))
+        found(self.access.read(&self.path()))
     }
 
     /// Where it ends. Of a long one only the end is read: it grows for as long as there are runs.
     pub(super) fn end(&self) -> io::Result<End> {
-        let Some(mut file) = found(plain(OpenOptions::new().read(true), &self.path()))? else { return Ok(end(b"")) };
+        let Some(mut file) = found(self.access.open_to_read(&self.path()))? else { return Ok(end(b"")) };
         let from = file.metadata()?.len().saturating_sub(TAIL);
         let mut text = Vec::new();
         file.seek(SeekFrom::Start(from))?;
@@ -103,6 +103,7 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
     use std::path::Path;
 
     use super::*;
@@ -117,7 +118,7 @@ mod tests {
     }
 
     fn site(folder: &Path) -> Site {
-        Site { root: folder.to_owned(), syslog: folder.join("log"), access: Access::Own }
+        Site { root: folder.to_owned(), syslog: folder.join("log"), access: Access::new(folder, None) }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Which runs have used a pre-approval: a folder for each signed file, named by its digest, with an empty file for each
 //! run. A use is there or it is not, whatever dies in between.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,12 +34,14 @@ impl CountedUses {
                 _ => {}
             }
             // Its name is on the disk before what it holds.
-            File::open(path.parent().unwrap_or(path))?.sync_all()?;
+            self.access.sync(path.parent().unwrap_or(path))?;
         }
         // One run at a time: else two could take the last use.
         let lock = self.access.open_or_create(&folder.join(LOCK))?;
         lock.lock()?;
-        let mut runs = runs_in(folder)?;
+        let names = self.access.names(folder)?;
+        let mut runs: Vec<RunId> =
+            names.into_iter().filter_map(|name| RunId::new(name.to_string_lossy().into_owned()).ok()).collect();
         if !runs.contains(wanted.run) {
             if wanted.allowed.is_some_and(|allowed| runs.len() >= allowed as usize) {
                 runs.sort();
@@ -49,22 +50,15 @@ impl CountedUses {
             self.access.open_or_create(&folder.join(wanted.run.as_str()))?.sync_all()?;
         }
         // Also where it was there: who wrote it may have died before it was on the disk.
-        File::open(folder)?.sync_all()?;
+        self.access.sync(folder)?;
         Ok(Used::Counted)
     }
 }
 
-fn runs_in(folder: &Path) -> io::Result<Vec<RunId>> {
-    let mut runs = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        // What cannot be listed would be a use that is not counted.
-        runs.extend(RunId::new(entry?.file_name().to_string_lossy().into_owned()).ok());
-    }
-    Ok(runs)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::core::ids::Digest;
 
@@ -79,7 +73,7 @@ mod tests {
     #[test]
     fn a_run_counts_once_and_the_last_use_is_the_last() {
         let folder = tempfile::tempdir().unwrap();
-        let uses = CountedUses { folder: folder.path().join("preapprovals"), access: Access::Own };
+        let uses = CountedUses { folder: folder.path().join("preapprovals"), access: Access::new(folder.path(), None) };
         for n in [1, 1, 2, 1] {
             assert_eq!(take(&uses, b"a", &run(n), Some(2)), Used::Counted, "{n}");
         }
@@ -93,7 +87,7 @@ mod tests {
     #[test]
     fn only_so_many_of_many_at_once_get_a_use() {
         let folder = tempfile::tempdir().unwrap();
-        let uses = CountedUses { folder: folder.path().join("preapprovals"), access: Access::Own };
+        let uses = CountedUses { folder: folder.path().join("preapprovals"), access: Access::new(folder.path(), None) };
         let counted = std::thread::scope(|scope| {
             let uses = &uses;
             let tries: Vec<_> = (0..16).map(|n| scope.spawn(move || take(uses, b"a", &run(n), Some(3)))).collect();
@@ -106,7 +100,7 @@ mod tests {
     fn where_it_cannot_be_counted_it_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("preapprovals"), "in the way").unwrap();
-        let uses = CountedUses { folder: folder.path().join("preapprovals"), access: Access::Own };
+        let uses = CountedUses { folder: folder.path().join("preapprovals"), access: Access::new(folder.path(), None) };
         let error = uses.take(&Use { file: Digest::of(b"a"), run: &run(1), allowed: None }).unwrap_err();
         assert!(error.to_string().ends_with("the use of a pre-approval cannot be counted there"), "{error}");
     }

@@ -181,13 +181,28 @@ fn letters_count_for_whom_they_are_from() {
     });
 
     // A letter in somebody else's name, one that others could write, a link, and a pipe: none counts, none is waited for.
-    let wish = "{\"cancel\":{\"by\":{\"name\":\"daemon\",\"source\":\"login\"},\"reason\":\"not me\"}}";
-    let script = format!(
-        "cd '{}'; printf '%s' '{wish}' >.a; mv .a a.json; printf '%s' '{}' >.b; chmod 666 .b; mv .b b.json; \
-         ln -s /etc/passwd .c; mv .c c.json; mkfifo .d; mv .d d.json",
-        folder.join("inbox").display(),
-        wish.replace("daemon", "bin")
+    let run = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let wish = |id: &str, by: &str, run: &str, until: &str| {
+        format!(
+            "{{\"run\":\"{run}\",\"id\":\"{id}\",\"until\":\"{until}\",\"wish\":{{\"cancel\":{{\"by\":\
+             {{\"name\":\"{by}\",\"source\":\"login\"}},\"reason\":\"not me\"}}}}}}"
+        )
+    };
+    let (later, other) = ("2120-01-01T00:00:00Z", "01JD0000000000000000000000");
+    let letters = [
+        ("a", wish("a", "daemon", &run, later), "640"),
+        ("b", wish("b", "bin", &run, later), "666"),
+        ("e", wish("e", "bin", other, later), "640"),
+        ("f", wish("x", "bin", &run, later), "640"),
+        ("g", wish("g", "bin", &run, "2026-11-01T00:00:00Z"), "640"),
+    ];
+    let mut script = format!(
+        "cd '{}'; ln -s /etc/passwd .c; mv .c c.json; mkfifo .d; mv .d d.json\n",
+        folder.join("inbox").display()
     );
+    for (name, text, mode) in letters {
+        script.push_str(&format!("printf '%s' '{text}' >.{name}; chmod {mode} .{name}; mv .{name} {name}.json\n"));
+    }
     assert!(team.command(BIN, "022", &["sh", "-ec", &script]).status().unwrap().success());
     let reply =
         |name: &str| std::fs::read_to_string(folder.join(format!("inbox/{name}.reply.json"))).unwrap_or_default();
@@ -196,6 +211,9 @@ fn letters_count_for_whom_they_are_from() {
         ("b", "others than its writer"),
         ("c", "a link"),
         ("d", "no plain file"),
+        ("e", "for another run"),
+        ("f", "at another time"),
+        ("g", "at another time"),
     ] {
         awaited(name, || !reply(name).is_empty());
         assert!(reply(name).contains(said), "{}", reply(name));
@@ -203,8 +221,7 @@ fn letters_count_for_whom_they_are_from() {
     assert!(!journal(&folder).contains("\"event\":\"cancelled\""));
 
     // A letter of its own reaches the process, and its answer the one who wrote.
-    let run = folder.file_name().unwrap().to_str().unwrap();
-    let paused = team.json(BIN, 0, &["pause", run]);
+    let paused = team.json(BIN, 0, &["pause", &run]);
     assert!(text(&paused["driver"]).contains("process"), "{paused:#}");
     let left = ended(driver, 3);
     assert_eq!(left["outcome"], "paused");
@@ -213,8 +230,25 @@ fn letters_count_for_whom_they_are_from() {
     // What is planted in place of a file is not followed.
     let script = format!("cd '{}'; mv lock kept; ln -s /etc/passwd lock", folder.display());
     assert!(team.command(BIN, "022", &["sh", "-ec", &script]).status().unwrap().success());
-    let planted = team.json(DAEMON, 1, &["resume", run]);
+    let planted = team.json(DAEMON, 1, &["resume", &run]);
     assert!(planted["errors"].to_string().contains("it is a link"), "{planted:#}");
+    // Nor in place of a folder: what lies there is not ours to read, to write or to take away.
+    let elsewhere = team.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("theirs.json"), "{}").unwrap();
+    let script =
+        format!("cd '{}'; mv kept lock; mv inbox old; ln -s '{}' inbox", folder.display(), elsewhere.display());
+    assert!(team.command(BIN, "022", &["sh", "-ec", &script]).status().unwrap().success());
+    team.json(DAEMON, 3, &["resume", &run, "--wait", "1s"]);
+    assert_eq!(
+        std::fs::read_dir(&elsewhere).unwrap().count(),
+        1,
+        "nothing was taken from there, and nothing put there"
+    );
+    let script = format!("cd '{}'; mv '{run}' kept; ln -s '{}' '{run}'", runs.display(), elsewhere.display());
+    assert!(team.command(BIN, "022", &["sh", "-ec", &script]).status().unwrap().success());
+    let planted = team.json(DAEMON, 1, &["resume", &run]);
+    assert!(planted["errors"].to_string().contains("is a link, and no folder"), "{planted:#}");
 }
 
 #[test]
