@@ -118,7 +118,12 @@ pub(super) async fn drive_quietly(
     let left = run.leave(now);
     result?;
     left?;
-    tell_passed_runs(context, &run.rollout)?;
+    if let Err(error) = tell_passed_runs(context, &run.rollout) {
+        error
+            .problems
+            .iter()
+            .for_each(|problem| context.say(&format!("records of other runs do not have it yet: {problem}")));
+    }
     Ok((report::document(&run.rollout, run.head.digest, now, Driven::No), run.rollout))
 }
 
@@ -257,6 +262,12 @@ pub(super) fn declared(context: &Context<'_>, settings: &Settings, wishes: &Wish
     if let Some(why) = declaration.objection(settings, now) {
         let hint = "`patchctl policy test PLAN` shows who may, and what it passes; nothing was begun";
         return Err(CommandError::refused(format!("--emergency: {why}"), hint));
+    }
+    let several = settings.policy.emergency.as_ref().is_some_and(|rule| rule.quorum > 1);
+    if several && context.global.group.is_some() {
+        let message =
+            "--emergency: several must declare it, and in a team's state folder one could act for all of them";
+        return Err(CommandError::refused(message, "use a state folder that is its user's alone, or a quorum of one"));
     }
     Ok(Declared::only(declaration, now))
 }

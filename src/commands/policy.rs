@@ -9,6 +9,7 @@ use crate::core::document::{
     DOCUMENT_VERSION, EmergencyLine, ExceptedHost, ExceptionLine, GateLine, LimitLine, Outcome, PolicyDocument,
     PolicyOf, RuleLine, StagePolicy, Stamp, WindowLine,
 };
+use crate::core::emergency::Declared;
 use crate::core::ids::StageIx;
 use crate::core::policy::{ApprovalRule, Stance, narrowed};
 use crate::core::settings::{Settings, Stage};
@@ -23,7 +24,9 @@ pub(super) fn test(context: &Context<'_>, args: &PolicyTestArgs) -> Ended {
 
 fn document(checked: &Checked, now: jiff::Timestamp) -> PolicyDocument {
     let settings = &checked.settings;
-    let errors = checked.applied.refusals();
+    let never = super::run::opens_some_time(settings, &Declared::default(), now).err();
+    let errors: Vec<_> =
+        checked.applied.refusals().into_iter().chain(never.into_iter().flat_map(|never| never.problems)).collect();
     let outcome = if errors.is_empty() { Outcome::Complete } else { Outcome::Refused };
     let policy = &settings.policy;
     let held = policy.exceptions.iter().map(|exception| ExceptionLine {

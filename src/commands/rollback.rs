@@ -21,7 +21,12 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
     let of = runs.find(&args.run)?;
     let loaded = runs.load(&of)?;
     if !loaded.rollout.is_finished() {
-        let hint = format!("`patchctl reject {of}` takes back what waits at its gate; `patchctl status {of}` shows it");
+        let hint = match loaded.frozen.settings.kind {
+            RunKind::Rollback { .. } => format!("it is a rollback itself: `patchctl resume {of}` goes on with it"),
+            RunKind::Run => {
+                format!("`patchctl reject {of}` takes back what waits at its gate; `patchctl status {of}` shows it")
+            }
+        };
         return Err(CommandError::refused(format!("run {of} is not finished"), hint));
     }
     if matches!(loaded.frozen.settings.kind, RunKind::Rollback { .. }) {

@@ -79,9 +79,11 @@ fn several_sign(context: &Context<'_>, settings: &Settings) -> Result<(), Comman
     for stage in settings.stages.iter().filter(|stage| !stage.hosts.is_empty()) {
         let rules = settings.policy.approvals.iter().filter(|rule| rule.is_for(&stage.name));
         let plan = stage.approval.as_ref().map(|rules| (rules.quorum, rules.signed));
-        let all = rules.map(|rule| (rule.quorum.unwrap_or(1), rule.signed)).chain(plan);
-        let (quorum, signed) = all.fold((1, false), |(most, any), (quorum, signed)| (most.max(quorum), any | signed));
-        if quorum > 1 && !signed {
+        let signs = plan.is_some_and(|(_, signed)| signed);
+        // Each must ask for signatures itself: which of the others will hold, the hosts' answers decide.
+        let all = plan.into_iter().chain(rules.map(|rule| (rule.quorum.unwrap_or(1), rule.signed)));
+        let several = all.filter(|(quorum, signed)| *quorum > 1 && !signed && !signs).map(|(quorum, _)| quorum).max();
+        if let Some(quorum) = several {
             let message = format!(
                 "stage {}: its gate asks for {quorum} people, and in a team's state folder one could act for all of them",
                 stage.name

@@ -156,23 +156,21 @@ impl Declared {
         self.all.iter().skip(self.reviewed).any(|(declared, _)| same_person(&declared.by.name, name))
     }
 
-    /// Until when somebody must have looked at it, or must have had; none: nothing was declared.
-    pub fn review_by(&self, settings: &Settings) -> Option<Timestamp> {
-        let (_, first) = self.all.get(self.reviewed).or(self.all.first())?;
+    /// Until when somebody must have looked at it, where the run ended then.
+    pub fn review_by(settings: &Settings, ended: Timestamp) -> Option<Timestamp> {
         let rule = settings.policy.emergency.as_ref();
-        first.checked_add(rule.map_or(REVIEW_WITHIN, |rule| Duration::from_secs(rule.review_within))).ok()
+        ended.checked_add(rule.map_or(REVIEW_WITHIN, |rule| Duration::from_secs(rule.review_within))).ok()
     }
 }
 
 impl Emergency {
-    /// A gate's rules, shortened: those decide who may declare an emergency, so many as must, at the stage's end alone. A
-    /// signature stays one, and what anybody could open by himself is as it was.
+    /// A gate's rules, shortened: whoever may declare an emergency may decide, too, whoever started it also; no more people
+    /// must than must declare it; and of several gates the one at the stage's end is left. A signature stays one.
     pub fn shortened(&self, rules: Approval) -> Approval {
         let when = if rules.when == When::Both { When::After } else { rules.when };
-        if rules.is_simple() {
-            return Approval { when, each_wave: false, ..rules };
-        }
-        let by = vec![self.by.clone()];
-        Approval { when, by, quorum: self.quorum, each_wave: false, four_eyes: false, ..rules }
+        let quorum = rules.quorum.min(self.quorum).max(1);
+        let with_ours = |list: Vec<Who>| list.iter().chain(&self.by).cloned().collect::<Vec<_>>();
+        let by = rules.by.into_iter().map(with_ours).collect();
+        Approval { when, by, quorum, each_wave: false, four_eyes: false, ..rules }
     }
 }

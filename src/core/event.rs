@@ -190,6 +190,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         opens: Option<Timestamp>,
     },
+    /// Hosts of the stage begin, since an emergency passes what would keep them from it.
+    BarrierPassed {
+        /// Of which stage.
+        stage: StageIx,
+        /// What would be in the way, for people.
+        by: String,
+    },
     /// The stage waits for its window no more.
     WindowOpened {
         /// Of which stage.
@@ -380,6 +387,7 @@ impl Event {
         "approval_stale",
         "not_covered",
         "window_shut",
+        "barrier_passed",
         "window_opened",
         "wave_started",
         "wave_ended",

@@ -124,6 +124,8 @@ pub struct Beginning {
     pub now: PlanDocument,
     /// How many hosts are changed then.
     pub hosts: usize,
+    /// What keeps hosts of these stages from beginning now, for people.
+    pub shut: Vec<String>,
     /// The stages that follow, each with its number of hosts: their transactions are resolved when their turn comes.
     pub later: Vec<(StageName, usize)>,
 }

@@ -128,6 +128,8 @@ pub struct StageRun {
     pub uncovered: Option<Uncovered>,
     /// It waits for its window, or for the end of a freeze.
     pub shut: Option<Shut>,
+    /// What would have kept its hosts from beginning, and was passed in an emergency.
+    pub passed_by: Vec<String>,
     /// The last wave that was approved at its own gate.
     pub(super) passed: u32,
     /// Lost hosts were asked what became of them, after it had ended.
@@ -161,6 +163,7 @@ impl StageRun {
             stale: Vec::new(),
             uncovered: None,
             shut: None,
+            passed_by: Vec::new(),
             passed: 0,
             recovered: false,
             opened: None,

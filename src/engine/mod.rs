@@ -303,7 +303,8 @@ impl Driver<'_> {
     fn tell_sleep(&mut self) {
         let opens = self.run.rollout.next_opening(self.world.clock.now()).filter(|_| self.busy == 0);
         if let Some(opens) = opens.filter(|at| self.sleeps_until != Some(*at)) {
-            let text = format!("waiting here until {}; Ctrl-C pauses the run", stamp(opens));
+            let text =
+                format!("waiting here until {} (`--wait 0s` leaves that to `patchctl resume --due`)", stamp(opens));
             self.world.display.show(&View::Message { level: Level::Info, text });
         }
         self.sleeps_until = opens;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::core::calendar::State;
 use crate::core::document::{self, StateReason, Verdict};
 use crate::core::event::{Event, PauseCause, Step};
 use crate::core::evidence::Beginning;
@@ -107,14 +110,12 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             text: format!("stage {}: the approval is too old to be used, and its gate waits again", stage_name(stage)),
         }],
         Event::WindowShut { stage, by, opens } => {
-            let opens = opens.map_or("it never opens, as far as can be seen".into(), |at| {
-                format!("hosts may begin from {}", crate::core::settings::stamp(at))
-            });
-            vec![View::Message {
-                level: Level::Info,
-                text: format!("stage {}: no host begins now: {by}; {opens}", stage_name(stage)),
-            }]
+            vec![View::Message { level: Level::Info, text: shut_words(&stage_name(stage), by, *opens) }]
         }
+        Event::BarrierPassed { stage, by } => vec![View::Message {
+            level: Level::Warning,
+            text: format!("stage {}: the emergency passes this: {by}", stage_name(stage)),
+        }],
         Event::WindowOpened { stage } => {
             vec![View::Message { level: Level::Info, text: format!("stage {}: hosts may begin", stage_name(stage)) }]
         }
@@ -126,6 +127,13 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
         Event::Paused { why: PauseCause::Signal(_) } => Vec::new(),
         _ => Vec::new(),
     }
+}
+
+fn shut_words(stage: &StageName, by: &str, opens: Option<Timestamp>) -> String {
+    let opens = opens.map_or("as far as can be seen, they never may".into(), |at| {
+        format!("hosts may begin from {}", crate::core::settings::stamp(at))
+    });
+    format!("stage {stage}: no host begins now: {by}; {opens}")
 }
 
 /// A run that undoes another one goes back from the start: its hosts are well when they are restored.
@@ -184,18 +192,25 @@ fn host_done(rollout: &Rollout, host: HostIx) -> Option<View> {
 }
 
 /// What is about to happen: the stages whose hosts wait for the word, and those that follow.
-pub(super) fn beginning(rollout: &Rollout) -> Beginning {
+pub(super) fn beginning(rollout: &Rollout, at: Timestamp) -> Beginning {
     let settings = rollout.settings();
     let begun = |name: &StageName| settings.stage(name).is_some_and(|ix| rollout.stages()[ix.at()].opened.is_some());
     let mut now = report::plan_document(rollout);
     now.stages.retain(|stage| begun(&stage.name));
     let ready = |host: &&HostIx| rollout.host(**host).place == Place::Ready;
     let later = settings.stages.iter().filter(|stage| !begun(&stage.name));
+    let stages = (0..).map(StageIx).zip(&settings.stages).filter(|(_, stage)| begun(&stage.name));
+    let shut = stages.filter_map(|(ix, stage)| match rollout.calendar(ix).state(at) {
+        State::Shut { by, opens } => Some(shut_words(&stage.name, &by.to_string(), opens)),
+        State::Open { .. } => None,
+    });
+    let shut = shut.collect();
     Beginning {
         run: settings.run.clone(),
         change: settings.change.clone(),
         plan: settings.plan.clone(),
         now,
+        shut,
         hosts: settings.stages.iter().flat_map(|stage| &stage.hosts).filter(ready).count(),
         later: later.map(|stage| (stage.name.clone(), stage.hosts.len())).collect(),
     }

@@ -38,6 +38,12 @@ pub fn beginning(look: &Look, beginning: &Beginning) -> String {
     if !problems.is_empty() {
         out.push_str(&format!("\n{}", problems::draw(look, &problems::distinct(problems))));
     }
+    for shut in &beginning.shut {
+        out.push('\n');
+        for line in text::wrap(&text::one_line(shut), look.width().unwrap_or(usize::MAX)) {
+            out.push_str(&format!("{}\n", look.paint(Tone::Warn, line)));
+        }
+    }
     let later: Vec<String> =
         beginning.later.iter().map(|(stage, hosts)| format!("{stage} ({})", text::count(*hosts, "host"))).collect();
     if !later.is_empty() {

@@ -270,12 +270,23 @@ fn emergency(look: &Look, document: &ResultDocument) -> String {
     };
     emergency.declared.iter().for_each(|said| line(Tone::Warn, "declared", said));
     emergency.review.iter().for_each(|said| line(Tone::Good, "reviewed", said));
-    if let (None, Some(until), Some(run)) = (&emergency.review, emergency.review_by, &document.run_id) {
-        let due = format!("somebody else must review it by {}", look.time(until.0));
-        let how = if document.finished_at.is_some() { "with" } else { "once the run is over, with" };
-        indented(&mut out, look, 2, &format!("{due}, {how}"));
-        let command = format!("patchctl audit review {run} --reason TEXT");
-        out.push_str(&format!("    {}\n", look.paint(Tone::Accent, command)));
+    for by in &emergency.passed {
+        indented(&mut out, look, 2, &format!("passed, {}", text::one_line(by)));
+    }
+    if let (false, Some(have), Some(need)) = (emergency.in_force, emergency.have, emergency.need)
+        && (1..need).contains(&have)
+    {
+        indented(&mut out, look, 2, &format!("not in force: {have} of {need} who must declare it have"));
+    }
+    match (&emergency.review, emergency.review_by, &document.run_id) {
+        (None, Some(until), Some(run)) => {
+            let due = format!("somebody else must review it by {}, with", look.time(until.0));
+            indented(&mut out, look, 2, &due);
+            let command = format!("patchctl audit review {run} --reason TEXT");
+            out.push_str(&format!("    {}\n", look.paint(Tone::Accent, command)));
+        }
+        (None, None, _) => indented(&mut out, look, 2, "somebody else must review it once the run is over"),
+        _ => {}
     }
     out
 }

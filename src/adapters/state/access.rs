@@ -198,6 +198,12 @@ impl Access {
         }
         for path in [root, runs] {
             match self.make_dir(path) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::PermissionDenied && self.team.is_some() && root.exists() =>
+                {
+                    let why = "is not for this user, who is not in the group of the configuration";
+                    return Err(StateError::Unsafe { path: root.to_owned(), why });
+                }
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
                     return Err(io_error(path, cannot)(error));
                 }

@@ -102,7 +102,13 @@ pub struct EmergencyResult {
     pub declared: Vec<Said>,
     /// Whether so many people declared it that the policy's way is open.
     pub in_force: bool,
-    /// Until when somebody else must have looked at it.
+    /// How many of those who may have declared it; none: it is not the policy's way, but one through a freeze.
+    pub have: Option<u32>,
+    /// How many must.
+    pub need: Option<u32>,
+    /// Which windows and freezes were passed, for people.
+    pub passed: Vec<String>,
+    /// Until when somebody else must have looked at it; none while the run is not over.
     pub review_by: Option<Stamp>,
     /// Who did.
     pub review: Option<Said>,

@@ -207,6 +207,11 @@ impl Story {
             Event::WindowShut { stage, by, .. } => {
                 ours(&format!("hosts could begin, and may not: {by}"), self.stage(*stage), "waits")
             }
+            Event::BarrierPassed { stage, by } => ours(
+                &format!("an emergency passed what would keep hosts from beginning: {by}"),
+                self.stage(*stage),
+                "passed",
+            ),
             Event::WindowOpened { stage } => ours("hosts may begin", self.stage(*stage), "goes on"),
             Event::WaveStarted { stage, wave, hosts } => {
                 ours(&format!("wave {wave} began"), format!("{}: {}", self.stage(*stage), self.hosts(hosts)), "done")

@@ -19,6 +19,7 @@ use super::document::{
     ActionState, DOCUMENT_VERSION, DocumentKind, EmergencyResult, Outcome, ResultDocument, Said, StageReason,
     StageState, Stamp, Summary, Waiting, WaitingFor,
 };
+use super::emergency::Declared;
 use super::event::PauseCause;
 use super::ids::{Digest, StageIx, StageName};
 use super::problem::Problem;
@@ -94,12 +95,24 @@ fn said(by: &Person, reason: &str, at: Timestamp) -> Said {
 
 /// The emergency that the run is; none: nobody declared one.
 pub fn emergency(rollout: &Rollout) -> Option<EmergencyResult> {
-    let declared = rollout.declared();
-    let review_by = declared.review_by(rollout.settings())?;
+    let (declared, settings) = (rollout.declared(), rollout.settings());
+    if declared.all.is_empty() {
+        return None;
+    }
+    let ended = rollout.last_at().filter(|_| rollout.is_finished());
+    let tally = settings.policy.emergency.as_ref().map(|rule| declared.tally(rule));
+    let passed = settings
+        .stages
+        .iter()
+        .zip(rollout.stages())
+        .flat_map(|(stage, run)| run.passed_by.iter().map(move |by| format!("stage {}: {by}", stage.name)));
     Some(EmergencyResult {
         declared: declared.all.iter().map(|(one, at)| said(&one.by, &one.reason, *at)).collect(),
         in_force: rollout.is_emergency(),
-        review_by: Some(Stamp(review_by)),
+        have: tally.map(|(have, _)| have),
+        need: tally.map(|(_, need)| need),
+        passed: passed.collect(),
+        review_by: ended.and_then(|ended| Declared::review_by(settings, ended)).map(Stamp),
         review: declared.review().map(|review| said(&review.by, &review.reason, review.at)),
     })
 }
@@ -223,6 +236,12 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
         });
     }
     let rests = matches!(rollout.paused(), None | Some(PauseCause::Window | PauseCause::Gate));
+    // Where others must declare it, too, that is how to go on.
+    let declares = rollout.settings().policy.emergency.as_ref().is_some_and(|rule| {
+        let (have, need) = rollout.declared().tally(rule);
+        (1..need).contains(&have)
+    });
+    let emergency = if declares { " --emergency --reason TEXT" } else { "" };
     if let Some((ix, shut)) = rollout.shut().filter(|_| rests && rollout.running().next().is_none()) {
         let open = shut.opens.map(|opens| rollout.calendar(ix).state(opens));
         let until = open.and_then(|state| if let State::Open { last, .. } = state { last } else { None });
@@ -230,6 +249,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             opens_at: shut.opens.map(Stamp),
             until: until.map(Stamp),
             by: Some(shut.by.clone()),
+            command: format!("patchctl resume {}{emergency}", settings.run),
             ..nothing(WaitingFor::Window, &settings.stages[ix.at()].name)
         });
     }

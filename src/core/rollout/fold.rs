@@ -117,6 +117,7 @@ impl Rollout {
                 self.stage_mut(*stage)?;
                 self.window_shut(*stage, Shut { by: by.clone(), opens: *opens });
             }
+            Event::BarrierPassed { stage, by } => self.stage_mut(*stage)?.passed_by.push(by.clone()),
             Event::WindowOpened { stage } => {
                 self.stage_mut(*stage)?;
                 self.window_over(*stage);

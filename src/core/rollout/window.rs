@@ -16,7 +16,8 @@ impl Rollout {
         let calendar = self.calendar(ix);
         let known = self.stages[ix.at()].shut.as_ref();
         if calendar.is_open(now) {
-            return known.map(|_| Some(Event::WindowOpened { stage: ix }));
+            let passed = || self.passed_barrier(ix, now).map(|by| Event::BarrierPassed { stage: ix, by });
+            return known.map(|_| Event::WindowOpened { stage: ix }).or_else(passed).map(Some);
         }
         // It was to be open by now, and nobody was there then.
         if known.is_some_and(|shut| shut.opens.is_none_or(|opens| opens > now)) {
@@ -24,6 +25,15 @@ impl Rollout {
         }
         let State::Shut { by, opens } = calendar.state(now) else { return None };
         Some(Some(Event::WindowShut { stage: ix, by: by.to_string(), opens }))
+    }
+
+    /// What an emergency passes for the stage now, where that is not written down yet.
+    fn passed_barrier(&self, ix: StageIx, now: Timestamp) -> Option<String> {
+        if self.declared().is_nothing() {
+            return None;
+        }
+        let State::Shut { by, .. } = self.settings.calendar(ix).state(now) else { return None };
+        Some(by.to_string()).filter(|by| !self.stages[ix.at()].passed_by.contains(by))
     }
 
     /// When the first stage that waits for it may begin hosts; none: none waits, or none ever may.

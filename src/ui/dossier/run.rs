@@ -60,7 +60,12 @@ fn request(dossier: &Dossier) -> Vec<(&'static str, String)> {
     if let Some(emergency) = &result.emergency {
         let one = |said: &Said| format!("by {} at {}: {}", said.by, stamp(said.at.0), text::one_line(&said.reason));
         facts.push(("Emergency, declared", list(emergency.declared.iter().map(one))));
-        let due = || emergency.review_by.map_or_else(String::new, |at| format!("nobody yet; due by {}", stamp(at.0)));
+        let due = || {
+            emergency
+                .review_by
+                .map_or_else(|| "due once the run is over".into(), |at| format!("NOBODY YET; due by {}", stamp(at.0)))
+        };
+        facts.push(("Emergency, passed", list(emergency.passed.iter().map(|by| text::one_line(by)))));
         facts.push(("Emergency, reviewed", emergency.review.as_ref().map_or_else(due, one)));
     }
     facts

@@ -188,8 +188,11 @@ pub(super) fn shut() -> ResultDocument {
     let reason = "CVE-2026-31337 is exploited, and what is patched tonight is not tomorrow's headline".to_owned();
     document.emergency = Some(EmergencyResult {
         declared: vec![Said { by: "it-admin".into(), at: at("2026-11-22T01:00:01Z"), reason }],
-        in_force: true,
-        review_by: Some(at("2026-11-25T01:00:01Z")),
+        in_force: false,
+        have: Some(1),
+        need: Some(2),
+        passed: vec!["stage uat: freeze christmas until 2027-01-03T00:00:00Z".into()],
+        review_by: None,
         review: None,
     });
     document.waiting = document.waiting.map(|waiting| Waiting {
@@ -430,7 +433,9 @@ pub(super) fn plan() -> PlanDocument {
 pub(super) fn beginning() -> Beginning {
     let mut now = plan();
     let later = now.stages.split_off(1).iter().map(|stage| (stage.name.clone(), stage.hosts.len())).collect();
-    Beginning { run: run(), change: change(), plan: plan_name(), hosts: 2, now, later }
+    let shut =
+        vec!["stage uat: no host begins now: freeze x until 2027-01-01T00:00:00Z; hosts may begin from …".into()];
+    Beginning { run: run(), change: change(), plan: plan_name(), hosts: 2, shut, now, later }
 }
 
 /// A list of runs.

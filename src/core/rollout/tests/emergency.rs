@@ -59,7 +59,7 @@ fn it_passes_what_the_policy_says_and_shortens_gates() {
     world.resume(Some(declares("ops", &[])));
     assert!(world.rollout.is_emergency());
     // The gate that waits goes by the emergency's rules from now on: who declared it may approve.
-    assert!(matches!(world.take(approves("bert")), Err(Refusal::NotCounted(_))), "not on call");
+    assert!(matches!(world.take(approves("eve")), Err(Refusal::NotCounted(_))), "neither on the board nor on call");
     world.take(approves("ops")).unwrap();
     world.resume(None);
     assert!(world.changed(0), "in the middle of a freeze");
@@ -73,7 +73,9 @@ fn it_passes_what_the_policy_says_and_shortens_gates() {
 
     // Afterwards somebody else looks at it, once.
     let due = report::emergency(&world.rollout).unwrap();
-    assert_eq!(due.review_by.unwrap().0, world.now + SignedDuration::from_hours(48));
+    assert_eq!(due.review_by.unwrap().0, world.rollout.last_at().unwrap() + SignedDuration::from_hours(48));
+    assert_eq!(due.passed.len(), 2, "{:?}", due.passed);
+    assert!(due.passed[0].starts_with("stage uat: freeze christmas until 2027-"), "{:?}", due.passed);
     let review = |name: &str| Input::Review { by: person(name), reason: "rightly so".into() };
     assert!(matches!(world.take(review("ops@example.com")), Err(Refusal::OwnEmergency { .. })));
     world.take(review("dora")).unwrap();
