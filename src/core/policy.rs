@@ -122,6 +122,9 @@ pub struct AutoRule {
     /// Whether every operation must be a security update.
     #[serde(default)]
     pub security_only: bool,
+    /// Checks, by their names, each of which must have been made, and held, on every host that changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
 }
 
 /// Hosts, or packages on them, that are left as they are.
@@ -316,6 +319,7 @@ impl AutoRule {
         all.extend(self.hosts_max.map(|most| format!("at most {most} hosts change")));
         all.extend((!self.packages.is_empty()).then(|| format!("only {} are in it", self.packages.join(", "))));
         all.extend((!self.origins.is_empty()).then(|| format!("all comes from {}", self.origins.join(", "))));
+        all.extend((!self.checks.is_empty()).then(|| format!("these checks held: {}", self.checks.join(", "))));
         all.extend(self.security_only.then(|| "all of it are security updates".to_owned()));
         all.join(", ")
     }

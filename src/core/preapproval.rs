@@ -60,6 +60,9 @@ pub struct Preapproval {
     /// The worst severity of what the patch closes, as its plan says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_severity: Option<Severity>,
+    /// Checks, by their names, each of which must have been made after the change, and held, on every host that changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// What must not happen.
     pub forbid: BTreeSet<Forbidden>,
     /// It counts from then on.
@@ -120,6 +123,8 @@ pub struct HostFacts<'a> {
     pub ops: &'a [PackageOp],
     /// Why it boots, or may.
     pub reboot: Option<String>,
+    /// The checks that held after its change; none: it was not changed yet.
+    pub checks: Option<Vec<String>>,
 }
 
 /// Something that a pre-approval does not cover, and on which hosts; none: it is not about single hosts.
@@ -230,6 +235,8 @@ impl Preapproval {
         if let Some(why) = host.reboot.as_ref().filter(|_| self.forbid.contains(&Forbidden::Reboot)) {
             gaps.push(format!("reboots are forbidden, and {why}"));
         }
+        let missing = self.checks.iter().filter(|name| host.checks.as_ref().is_some_and(|held| !held.contains(name)));
+        gaps.extend(missing.map(|name| format!("its check {name} was not made, and must have held")));
         gaps.extend(host.ops.iter().flat_map(|op| self.beyond_op(op)));
         gaps
     }
@@ -319,8 +326,15 @@ impl Rollout {
             trouble: trouble(run),
             ops: if run.place == Place::Excepted { &[] } else { self.ops(host) },
             reboot: boots(run, reboot),
+            checks: held(run),
         }
     }
+}
+
+/// The checks that held after the host's change; none: it was not changed.
+pub(super) fn held(run: &HostRun) -> Option<Vec<String>> {
+    let changed = matches!(run.place, Place::Patched | Place::Kept);
+    changed.then(|| report::checks(run).into_iter().filter(|check| check.ok).map(|check| check.name).collect())
 }
 
 /// Why a person must look at the host: whatever is not simply well. Nobody has permitted that beforehand.

@@ -20,6 +20,7 @@ fn scope() -> Preapproval {
         hosts: list(&["web-*"]),
         packages: list(&["openssl", "libssl?"]),
         origins: list(&["*-security"]),
+        checks: Vec::new(),
         security_only: true,
         max_severity: None,
         forbid: Forbidden::ALL.into(),
@@ -52,7 +53,13 @@ fn ssl() -> PackageOp {
 fn said(scope: &Preapproval, hosts: &[(&str, Vec<PackageOp>)], change: impl Fn(&mut Facts<'_>)) -> Vec<String> {
     let (plan, stage) = (PlanName::new("openssl-2027").unwrap(), StageName::new("uat").unwrap());
     let names: Vec<HostName> = hosts.iter().map(|(name, _)| HostName::new(*name).unwrap()).collect();
-    let facts = names.iter().zip(hosts).map(|(name, (_, ops))| HostFacts { name, trouble: None, ops, reboot: None });
+    let facts = names.iter().zip(hosts).map(|(name, (_, ops))| HostFacts {
+        name,
+        trouble: None,
+        ops,
+        reboot: None,
+        checks: None,
+    });
     let mut facts = Facts {
         plan: &plan,
         stage: &stage,
@@ -252,5 +259,5 @@ proptest! {
 }
 
 fn facts_of<'a>(name: &'a HostName, (_, trouble, ops, reboot): &'a AnyHost) -> HostFacts<'a> {
-    HostFacts { name, trouble: trouble.clone(), ops, reboot: reboot.clone() }
+    HostFacts { name, trouble: trouble.clone(), ops, reboot: reboot.clone(), checks: None }
 }

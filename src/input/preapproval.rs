@@ -57,7 +57,11 @@ pub(crate) static PREAPPROVAL: TableDef = TableDef {
         Key::required("until", Kind::Text, "After this moment it does not count: `2027-06-01T00:00:00Z`."),
         Key::new("uses", Kind::Int { min: 1, max: 100_000 }, "How many runs may use it; any number when absent."),
         Key::new("window", Kind::List(&Kind::Table(&WINDOW)), "When it may be used; at any time when absent."),
-        Key::later("checks", &[], "Checks that must have passed."),
+        Key::new(
+            "checks",
+            Kind::List(&Kind::Text),
+            "Checks, by their names in the evidence, that must have been made and have held on each host that changed.",
+        ),
         Key::later("soak", &[], "How long a wave must have been watched."),
     ],
 };
@@ -91,6 +95,7 @@ fn read_root(root: Table<'_>) -> Option<Preapproval> {
     let hosts = globs(&root, "hosts", name_glob);
     let packages = globs(&root, "packages", name_glob);
     let origins = globs(&root, "origins", origin_glob);
+    let checks = globs(&root, "checks", check_name);
     let security_only = root.bool("security_only").unwrap_or(false);
     let max_severity = root.word("max_severity");
     let forbid = forbidden(&root);
@@ -117,6 +122,7 @@ fn read_root(root: Table<'_>) -> Option<Preapproval> {
         hosts: hosts.unwrap_or_default(),
         packages: packages?,
         origins: origins.unwrap_or_default(),
+        checks: checks.unwrap_or_default(),
         security_only,
         max_severity,
         forbid,
@@ -176,6 +182,15 @@ fn reason(text: &str) -> Result<String, String> {
         _ if text.chars().any(char::is_control) => Err("the reason has a control character in it".into()),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// A check's name, as the evidence has it.
+fn check_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_alphanumeric() || "._-/ +@:".contains(c);
+    if text.is_empty() || text.len() > 128 || !text.chars().all(fits) {
+        return Err(format!("{text:?} is no name of a check"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A glob on a name of ours: `*` is any text and `?` any character.

@@ -39,6 +39,7 @@ pub(in crate::core) fn auto(name: &str) -> AutoRule {
         packages: Vec::new(),
         origins: Vec::new(),
         security_only: false,
+        checks: Vec::new(),
     }
 }
 

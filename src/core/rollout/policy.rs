@@ -7,6 +7,7 @@ use crate::core::event::{Event, GateKind};
 use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, StageIx};
 use crate::core::policy::{ApprovalRule, AutoRule, narrowed};
+use crate::core::preapproval::held;
 use crate::core::report;
 use crate::core::risk::Risk;
 use crate::core::settings::{Person, RunKind};
@@ -55,7 +56,8 @@ impl Rollout {
         let stage = &self.settings.stages[ix.at()].name;
         let risk = self.risk(ix);
         for rule in self.settings.policy.auto_approve.iter().filter(|rule| rule.is_for(stage)) {
-            match self.too_much(ix, gate).or_else(|| rule.objection(stage, &risk)) {
+            match self.too_much(ix, gate).or_else(|| rule.objection(stage, &risk)).or_else(|| self.unchecked(ix, rule))
+            {
                 None if gate.auto.is_none() => gate.auto = Some(Box::new(by_rule(rule, &risk))),
                 None => {}
                 Some(why) => gate.policy.push(format!("{} ({}) does not approve it: {why}", rule.name, rule.at)),
@@ -84,6 +86,16 @@ impl Rollout {
         // What somebody changed since is for a person to look at.
         let changed = |host: &HostIx| !self.host(*host).drift.is_empty() || self.host(*host).inspected.is_some();
         hosts().find(changed).map(|host| format!("{} has changed since it was approved", name(host)))
+    }
+
+    /// Which check a rule asks for that was not made, or did not hold, and where.
+    fn unchecked(&self, ix: StageIx, rule: &AutoRule) -> Option<String> {
+        let hosts = self.settings.stages[ix.at()].hosts.iter();
+        hosts.filter(|host| !self.ops(**host).is_empty()).find_map(|host| {
+            let held = held(self.host(*host))?;
+            let missing = rule.checks.iter().find(|name| !held.contains(name))?;
+            Some(format!("{} has no check {missing} that held", self.settings.hosts[host.at()].name))
+        })
     }
 
     /// The decision that a rule has made at the stage's open gate.

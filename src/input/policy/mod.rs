@@ -131,6 +131,11 @@ pub(crate) static AUTO_APPROVE: TableDef = TableDef {
         Key::new("packages", TEXTS, "Every package that changed is named by one of these globs (`*`, `?`)."),
         Key::new("origins", TEXTS, "Every new version comes from one of these, as the package manager names them."),
         Key::or("security_only", Kind::Bool, "false", "Whether all of it must be security updates."),
+        Key::new(
+            "checks",
+            TEXTS,
+            "Checks, by their names in the evidence, that must have held on each host that changed.",
+        ),
     ],
 };
 

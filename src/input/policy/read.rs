@@ -163,6 +163,10 @@ fn read_auto(table: Table<'_>) -> Option<AutoRule> {
         packages: read_packages(&table),
         origins: origins.map(|list| list.value.into_iter().map(|at| at.value).collect()).unwrap_or_default(),
         security_only: table.bool("security_only").unwrap_or(false),
+        checks: table
+            .texts("checks")
+            .map(|list| list.value.into_iter().map(|at| at.value).collect())
+            .unwrap_or_default(),
     };
     table.finish(&ALL);
     name.map(|_| rule)

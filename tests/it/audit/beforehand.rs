@@ -72,7 +72,7 @@ fn what_is_not_signed_as_it_must_be_is_refused_before_anything() {
 #[test]
 fn what_it_covers_goes_through_and_the_records_prove_it() {
     let bench = Bench::start();
-    scope(&bench, "night.toml", 30, "uses = 1\nhosts = [\"*\"]\n");
+    scope(&bench, "night.toml", 30, "uses = 1\nhosts = [\"*\"]\nchecks = [\"bin/check\"]\n");
     let document = bench.json(0, &run("plan.toml", "night.toml"));
     let id = text(&document["run_id"]);
     for stage in document["stages"].as_array().unwrap() {
@@ -103,6 +103,9 @@ fn what_it_covers_goes_through_and_the_records_prove_it() {
     let said = bench.command("state", &["status", &third]).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.contains("pre-approval night does not cover this: all of its uses"), "{said}");
+    scope(&bench, "strict.toml", 30, "checks = [\"health\"]\n");
+    let document = bench.json(3, &["resume", &third, "--preapproval", "strict.toml"]);
+    assert_eq!(not_covered(&document, "uat"), ["uat-01, uat-02: its check health was not made, and must have held"]);
     // Another file is another permission, and a run that goes on may bring it.
     let document = bench.json(0, &["resume", &third, "--preapproval", "other.toml"]);
     assert_eq!(document["outcome"], "complete");

@@ -64,7 +64,9 @@ fn signed_by_alice(document: &Value, name: &str) {
 #[test]
 fn what_is_covered_goes_to_production_and_nobody_is_asked() {
     let hosts = [plain("uat-1"), plain("prod-1")];
-    let Some(bench) = bench(&hosts, "\"lab-plain\"", "uses = 1\n") else { return };
+    let Some(bench) = bench(&hosts, "\"lab-plain\"", "uses = 1\nchecks = [\"packages\", \"services\"]\n") else {
+        return;
+    };
     let document = bench.json(0, &CRON);
     for (stage, host) in [("uat", "uat-1"), ("prod", "prod-1")] {
         signed_by_alice(&document, stage);

@@ -210,3 +210,15 @@ fn a_way_back_that_is_only_approximate_is_refused_where_the_policy_says_so() {
     let problem = world.rollout.host(HostIx(1)).problem.clone().unwrap();
     assert_eq!(problem.message, "no proven way back: openssl would be rebuilt from what is installed (policy.toml:3)");
 }
+
+#[test]
+fn a_rule_opens_no_gate_without_the_checks_that_it_asks_for() {
+    let asks = |name: &str| AutoRule { checks: vec![name.into()], ..auto("small") };
+    let mut world = under(Vec::new(), vec![asks("packages")], |_| {});
+    world.drive();
+    assert_eq!(world.stage_state(0), StageState::Success);
+    let mut world = under(Vec::new(), vec![asks("health")], |_| {});
+    world.drive();
+    assert_eq!(world.stage_state(0), StageState::Waiting);
+    assert!(policy_of(&world, 0)[0].contains("h0 has no check health that held"), "{:?}", policy_of(&world, 0));
+}
