@@ -71,7 +71,7 @@ pub(super) fn check(context: &Context<'_>, path: &Path, policy: &PolicyArgs) -> 
     let checked = checked(context, path, &Contact::default(), policy)?;
     let settings = &checked.settings;
     let stages: Vec<String> =
-        settings.stages.iter().map(|stage| format!("{} ({} hosts)", stage.name, stage.hosts.len())).collect();
+        settings.stages.iter().map(|stage| format!("{} ({})", stage.name, hosts(stage.hosts.len()))).collect();
     let document = serde_json::json!({
         "schema": 1,
         "outcome": "complete",
@@ -87,4 +87,8 @@ pub(super) fn check(context: &Context<'_>, path: &Path, policy: &PolicyArgs) -> 
     let text = format!("{} is valid: {}; no host was contacted\n", path.display(), stages.join(", "));
     context.print(&document, |_| text)?;
     Ok(0)
+}
+
+fn hosts(count: usize) -> String {
+    if count == 1 { "1 host".into() } else { format!("{count} hosts") }
 }

@@ -10,7 +10,7 @@ use crate::cli::{Contact, ReleaseArgs};
 use crate::core::document::Outcome;
 use crate::core::event::Input;
 use crate::core::ids::{HostIx, HostName, PlaybookName, RunId};
-use crate::core::problem::Problem;
+use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::Host;
 use crate::core::view::{Display, View};
 use crate::engine::{EngineError, Run};
@@ -192,7 +192,8 @@ async fn claim_off(transport: &dyn Transport, run: &RunId, target: &Target, disp
             Ok(Released::OtherRun(of)) => Claim::OtherRun(format!("run {} (by {}, {})", of.run, of.owner, of.since)),
             Err(failure) => Claim::Unknown(failure.problem.on(&target.host.name).during("release")),
         };
-        let silent = claim.is_silent();
+        // Nor does it let us in with other rights.
+        let silent = claim.is_silent() || claim.problem().is_some_and(|why| why.kind == ErrorKind::Auth);
         if found == Claim::None {
             found = claim;
         }

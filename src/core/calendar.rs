@@ -214,6 +214,7 @@ impl fmt::Display for Window {
             ([], Some(0)) => f.write_str("patch Tuesday")?,
             ([], Some(1)) => f.write_str("1 day after patch Tuesday")?,
             ([], Some(n)) => write!(f, "{n} days after patch Tuesday")?,
+            (weeks, _) if self.days.is_empty() => write!(f, "{days} of the {} week of the month", weeks.join(" and "))?,
             (weeks, _) => write!(f, "{} {days} of the month", weeks.join(" and "))?,
         }
         let start = self.start.strftime(if self.start.second() == 0 { "%H:%M" } else { "%H:%M:%S" });

@@ -115,6 +115,9 @@ pub(crate) static PLAN: TableDef = TableDef {
 };
 
 /// The tables that a misplaced key may belong in.
+/// What policies say, and plans do not.
+const OF_POLICIES: [&str; 5] = ["auto_approve", "emergency", "exception", "freeze", "limits"];
+
 pub(crate) static ALL: [&TableDef; 6] =
     [&PLAN, &patch::PATCH, &stage::STAGE, &STAGE_WINDOW, &stage::APPROVAL, &notify::NOTIFY];
 
@@ -138,7 +141,8 @@ fn read(source: Source, path: &Path) -> Result<LoadedPlan, InputErrors> {
     let sink = Sink::new(source.clone());
     let text = Arc::clone(&source.text);
     let plan = parse_toml(&sink, &text).and_then(|document| {
-        let root = Table::new(&sink, &PLAN, document.get_ref(), 0..0);
+        let mut root = Table::new(&sink, &PLAN, document.get_ref(), 0..0);
+        root.elsewhere_known(&OF_POLICIES, "it belongs in a policy (`--policy`), or in the plan's [policy]");
         read_root(root, source, path)
     });
     sink.finish(plan)

@@ -64,7 +64,9 @@ pub(crate) fn window(table: &Table<'_>) -> Option<Window> {
     let after_patch_tuesday = read_offset(table);
     let start = table.checked("start", read_time);
     let length = table.duration("length");
-    let zone = table.checked("zone", |text| Zone::named(text).map_err(|why| format!("`zone` {why}")));
+    let zone = table.checked("zone", |text| {
+        Zone::named(text).map_err(|why| format!("`zone` {why}; write a name like \"Europe/Berlin\", or \"UTC\""))
+    });
     let cutoff = read_span(table, "cutoff");
     let window = Window {
         days,
@@ -91,7 +93,7 @@ fn check(table: &Table<'_>, window: &Window) -> bool {
         return false;
     }
     if window.cutoff >= window.length {
-        table.sink.error(&span("cutoff"), "`cutoff` is as long as the window: no host could ever start");
+        table.sink.error(&span("cutoff"), "`cutoff` is not shorter than the window: no host could ever start");
         return false;
     }
     let Some(offset) = window.after_patch_tuesday else { return true };
@@ -286,8 +288,11 @@ mod tests {
             ("days = []", "plan.toml:3:8: `days` is empty: it would never start; leave it out for every day"),
             ("days = [\"Satt\"]", "plan.toml:3:9: `days` cannot have \"Satt\"; did you mean `Sat`?"),
             ("weeks = [0]", "plan.toml:3:10: each of `weeks` must be 1 to 5, or -1 for the last, not 0"),
-            ("zone = \"Europe/Berlim\"", "plan.toml:3:8: `zone` is no time zone that is known: \"Europe/Berlim\""),
-            ("cutoff = \"6h\"", "plan.toml:3:10: `cutoff` is as long as the window: no host could ever start"),
+            (
+                "zone = \"Europe/Berlim\"",
+                "plan.toml:3:8: `zone` is no time zone that is known: \"Europe/Berlim\"; write a name like \"Europe/Berlin\", or \"UTC\"",
+            ),
+            ("cutoff = \"6h\"", "plan.toml:3:10: `cutoff` is not shorter than the window: no host could ever start"),
             (
                 "days = [\"Sun\"]\nafter_patch_tuesday = \"4d\"",
                 "plan.toml:4:23: 4 days after patch Tuesday is a Sat, which `days` does not name; leave `days` out, or \

@@ -151,7 +151,8 @@ impl Claim {
 
     /// Whether the host did not answer as itself.
     pub fn is_silent(&self) -> bool {
-        self.problem().is_some_and(|why| why.kind.is_unreachable() || why.kind == ErrorKind::Timeout)
+        let silent = |kind: ErrorKind| kind.is_unreachable() && kind != ErrorKind::Auth || kind == ErrorKind::Timeout;
+        self.problem().is_some_and(|why| silent(why.kind))
     }
 
     /// Whether the host answered, and did not let it go.
@@ -190,6 +191,10 @@ fn claim(claim: &Claim) -> (Tone, String) {
         Claim::Unknown(why) if why.kind == ErrorKind::HostKey => {
             (Tone::Warn, "it does not answer as the machine that it was: a new machine carries no claim".into())
         }
+        Claim::Unknown(why) if why.kind == ErrorKind::Auth => (
+            Tone::Bad,
+            "it did not let us in: its claim was not cleared; release it again with a login that it takes".into(),
+        ),
         Claim::Unknown(_) if claim.is_silent() => (
             Tone::Warn,
             "it does not answer: nothing to clear if the hardware was replaced; if it comes back, release it again"

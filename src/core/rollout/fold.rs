@@ -346,7 +346,7 @@ impl Rollout {
             self.hosts[host.at()].inspected_again(&approved, result);
         }
         match (step, result) {
-            (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(problem.clone()),
+            (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(self.claim_left(host, problem)),
             (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
             _ => {}
         }
@@ -450,6 +450,15 @@ impl Rollout {
             run.active = run.active.saturating_sub(1);
         }
         Ok(())
+    }
+
+    /// The host is as it should be, and still carries the claim.
+    fn claim_left(&self, host: HostIx, why: &Problem) -> Problem {
+        let (run, name) = (&self.settings.run, &self.settings.hosts[host.at()].name);
+        let message = format!("the run's claim could not be taken off: {}", why.message);
+        let hint =
+            format!("no other run may change the host until `patchctl release {run} -l {name} --reason TEXT` has");
+        Problem { message, hint: Some(hint), ..why.clone() }
     }
 
     fn claim_stays(&self, host: HostIx) -> Problem {

@@ -87,8 +87,8 @@ impl Task {
         }
         let message = format!("the host carries the claim of run {} (by {}, {})", claim.run, claim.owner, claim.since);
         let hint = format!(
-            "decide that run first: `patchctl status {0}`, then approve or reject it; if it never will be, or its records \
-             are lost: `patchctl release {0} -l {1} --reason TEXT`",
+            "decide that run first: `patchctl status {0}`, then approve or reject it; if it is finished, never will be \
+             decided, or its records are lost: `patchctl release {0} -l {1} --reason TEXT`",
             claim.run,
             self.settings().name
         );

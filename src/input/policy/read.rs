@@ -12,7 +12,7 @@ use super::{ALL, APPROVAL_RULE, AUTO_APPROVE, EMERGENCY, EXCEPTION, POLICY_WINDO
 use crate::core::calendar::{Freeze, Window};
 use crate::core::policy::{ApprovalRule, AutoRule, Emergency, Passes};
 use crate::core::risk::Severity;
-use crate::input::stage::{check_quorum_of, read_by};
+use crate::input::stage::{check_quorum_of, read_by, read_people};
 use crate::input::table::{At, Table, found};
 use crate::input::window::{self, FREEZE, stage_globs};
 
@@ -205,9 +205,14 @@ fn read_until(table: &Table<'_>) -> Option<Timestamp> {
 
 fn read_emergency(table: Table<'_>) -> Option<Emergency> {
     const DAY: u64 = 86_400;
-    let by = read_by(&table);
+    let by = read_people(&table, "by");
     let quorum = count(&table, "quorum").unwrap_or(1);
     if let Some(list) = &by {
+        if list.is_empty()
+            && let Some((value, _)) = table.raw("by")
+        {
+            table.sink.error(&value.span(), "`by` is empty: nobody could declare an emergency");
+        }
         check_quorum_of(&table, list, quorum);
     }
     let passes = read_passes(&table);

@@ -174,7 +174,8 @@ fn sha256(path: &Path) -> String {
 fn letter(bench: &Bench, run: &str, id: &str, decision: &Value) -> String {
     let wish = serde_json::json!({ "decide": { "stage": "uat", "digest": null, "decision": decision } });
     let path = |name: &str| bench.path(&format!("state/runs/{run}/inbox/{name}"));
-    std::fs::write(path(".draft"), wish.to_string()).unwrap();
+    let letter = serde_json::json!({ "run": run, "id": id, "wish": wish });
+    std::fs::write(path(".draft"), letter.to_string()).unwrap();
     std::fs::rename(path(".draft"), path(&format!("{id}.json"))).unwrap();
     let reply = path(&format!("{id}.reply.json"));
     wait_until("the letter is answered", 60, || reply.exists());
