@@ -50,6 +50,7 @@ fn document(checked: &Checked, now: jiff::Timestamp) -> PolicyDocument {
             .collect(),
         limits: checked.applied.limits.iter().map(limit).collect(),
         exceptions: held.chain(checked.applied.expired.iter().map(expired)).collect(),
+        checks: policy.checks.iter().map(|check| format!("{} ({})", check.name, check.at)).collect(),
         emergency: policy.emergency.as_ref().map(|way| EmergencyLine {
             at: way.at.clone(),
             by: way.by.clone(),

@@ -262,6 +262,9 @@ pub enum NotCounted {
     /// One decision a person.
     #[error("{0} has approved already: others must, too")]
     Twice(String),
+    /// A policy asks for a check that did not hold, or was not made.
+    #[error("{0}")]
+    Unchecked(String),
     /// One decision a key.
     #[error("the key {0} has approved already: others must, too")]
     SameKey(String),

@@ -30,6 +30,9 @@ pub struct Policy {
     /// What gates must have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ApprovalRule>,
+    /// Checks that must have held before a gate is approved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<RequiredCheck>,
     /// What opens a gate without a person.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub auto_approve: Vec<AutoRule>,
@@ -49,6 +52,16 @@ pub struct PolicyFile {
     pub name: String,
     /// The digest of its text.
     pub digest: Digest,
+}
+
+/// A check that must have been made, and have held, on every host that changed, before its stage's gate is approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequiredCheck {
+    /// Its name in the evidence.
+    pub name: String,
+    /// Where it stands, `FILE:LINE`.
+    pub at: String,
 }
 
 /// A rule that narrows gates where all of its conditions hold.

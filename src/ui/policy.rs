@@ -26,7 +26,8 @@ pub fn draw(look: &Look, document: &PolicyDocument) -> String {
         draw_stage(&mut out, look, stage, &document.limits);
     }
     let plan_wide: Vec<&LimitLine> = document.limits.iter().filter(|limit| limit.stage.is_none()).collect();
-    if !plan_wide.is_empty() || !document.exceptions.is_empty() || document.emergency.is_some() {
+    let own = !document.exceptions.is_empty() || document.emergency.is_some() || !document.checks.is_empty();
+    if !plan_wide.is_empty() || own {
         out.push_str(&format!("\n{}\n", look.paint(Tone::Strong, "the plan")));
     }
     plan_wide.into_iter().for_each(|limit| draw_limit(&mut out, look, limit));
@@ -35,6 +36,10 @@ pub fn draw(look: &Look, document: &PolicyDocument) -> String {
         let (tone, words) = if exception.expired { (Tone::Warn, "over since") } else { (Tone::Plain, "until") };
         let said = format!("{} {words} {until}, {} ({})", exception.what, exception.ticket, exception.at);
         field(&mut out, look, "exception", tone, &said);
+    }
+    if !document.checks.is_empty() {
+        let said = format!("must have held before a gate is approved: {}", document.checks.join(", "));
+        field(&mut out, look, "checks", Tone::Plain, &said);
     }
     if let Some(way) = &document.emergency {
         let passes = way.passes.iter().map(|what| match what {

@@ -30,6 +30,9 @@ pub struct PolicyDocument {
     pub limits: Vec<LimitLine>,
     /// What is left as it is, and what was and is over.
     pub exceptions: Vec<ExceptionLine>,
+    /// Checks that must have held before a gate is approved, with their places; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// The way that is open in an emergency.
     pub emergency: Option<EmergencyLine>,
     /// Why a run would be refused.

@@ -355,6 +355,11 @@ impl Rollout {
     /// Why a decision would not count at this gate; none: it would.
     pub fn objection(&self, stage: StageIx, gate: &Gate, decision: &Decision, now: Timestamp) -> Option<NotCounted> {
         let objection = gate.rules.objection(decision, &self.settings.requester, gate.standing(now));
+        let unchecked = || {
+            let approves = decision.verdict == Verdict::Approved && gate.kind != GateKind::Before;
+            approves.then(|| self.missing_check(stage)).flatten().map(NotCounted::Unchecked)
+        };
+        let objection = objection.or_else(unchecked);
         objection.or_else(|| {
             let scope = decision.preapproval()?;
             let gaps = told(&self.gaps(scope, stage, now));

@@ -90,11 +90,26 @@ impl Rollout {
 
     /// Which check a rule asks for that was not made, or did not hold, and where.
     fn unchecked(&self, ix: StageIx, rule: &AutoRule) -> Option<String> {
+        rule.checks.iter().find_map(|name| self.without_check(ix, name))
+    }
+
+    /// Which check the policy asks for that was not made, or did not hold, and where.
+    pub(super) fn missing_check(&self, ix: StageIx) -> Option<String> {
+        if self.settings.kind != RunKind::Run {
+            return None;
+        }
+        self.settings.policy.checks.iter().find_map(|check| {
+            let why = self.without_check(ix, &check.name)?;
+            Some(format!("{why}, and {} asks for it", check.at))
+        })
+    }
+
+    fn without_check(&self, ix: StageIx, name: &str) -> Option<String> {
         let hosts = self.settings.stages[ix.at()].hosts.iter();
         hosts.filter(|host| !self.ops(**host).is_empty()).find_map(|host| {
             let held = held(self.host(*host))?;
-            let missing = rule.checks.iter().find(|name| !held.contains(name))?;
-            Some(format!("{} has no check {missing} that held", self.settings.hosts[host.at()].name))
+            let lacks = !held.iter().any(|check| check == name);
+            lacks.then(|| format!("{} has no check {name} that held", self.settings.hosts[host.at()].name))
         })
     }
 

@@ -109,6 +109,7 @@ fn put(sink: &Sink, plan: &LoadedPlan, rules: &Rules, settings: &mut Settings, a
         stage.windows.extend((!windows.is_empty()).then_some(windows));
     }
     policy.approvals.extend(rules.approvals.iter().map(|rule| rule.value.clone()));
+    policy.checks.extend(rules.checks.iter().cloned());
     policy.auto_approve.extend(rules.auto_approve.iter().cloned());
     if let Some(emergency) = &rules.emergency {
         policy.emergency.get_or_insert_with(|| emergency.clone());

@@ -41,7 +41,11 @@ const WINDOW_KEY: Key = Key::new(
 );
 const APPROVAL_KEY: Key =
     Key::new("approval", Kind::List(&ONE_APPROVAL_RULE), "What gates must have, by what is at stake.");
-const CHECKS_KEY: Key = Key::later("checks", &[], "Checks that a plan must have.");
+const CHECKS_KEY: Key = Key::new(
+    "checks",
+    TEXTS,
+    "Checks, by their names in the evidence, that must have held on each host that changed before its gate is approved.",
+);
 
 pub(crate) static POLICY: TableDef = TableDef {
     title: "the policy",

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::limits::{LIMITS, Limits};
 use super::{ALL, APPROVAL_RULE, AUTO_APPROVE, EMERGENCY, EXCEPTION, POLICY_WINDOW};
 use crate::core::calendar::{Freeze, Window};
-use crate::core::policy::{ApprovalRule, AutoRule, Emergency, Passes};
+use crate::core::policy::{ApprovalRule, AutoRule, Emergency, Passes, RequiredCheck};
 use crate::core::risk::Severity;
 use crate::input::stage::{check_quorum_of, read_by, read_people};
 use crate::input::table::{At, Table, found};
@@ -27,6 +27,7 @@ pub(crate) struct Rules {
     /// Each with globs on the stages that it is for.
     pub(super) windows: Vec<(Vec<String>, Window)>,
     pub(super) approvals: Vec<At<ApprovalRule>>,
+    pub(super) checks: Vec<RequiredCheck>,
     pub(super) auto_approve: Vec<AutoRule>,
     pub(super) exceptions: Vec<RawException>,
     pub(super) emergency: Option<Emergency>,
@@ -60,6 +61,7 @@ pub(super) fn read(table: &Table<'_>, is_file: bool) -> Rules {
         freezes: table.tables("freeze", &FREEZE).into_iter().filter_map(|t| window::freeze(t, &ALL)).collect(),
         windows: table.tables("window", &POLICY_WINDOW).into_iter().filter_map(read_window).collect(),
         approvals: table.tables("approval", &APPROVAL_RULE).into_iter().filter_map(read_approval).collect(),
+        checks: read_checks(table),
         ..Rules::default()
     };
     if is_file {
@@ -68,6 +70,11 @@ pub(super) fn read(table: &Table<'_>, is_file: bool) -> Rules {
         rules.emergency = table.table("emergency", &EMERGENCY).and_then(read_emergency);
     }
     rules
+}
+
+fn read_checks(table: &Table<'_>) -> Vec<RequiredCheck> {
+    let list = table.texts("checks").map(|list| list.value).unwrap_or_default();
+    list.into_iter().map(|at| RequiredCheck { at: table.sink.source.place(&at.span), name: at.value }).collect()
 }
 
 fn read_window(table: Table<'_>) -> Option<(Vec<String>, Window)> {

@@ -29,7 +29,6 @@ fn what_a_policy_has_wrong_or_forbids_is_told_and_no_run_begins() {
         assert!(nothing_ran(bench), "a run exists");
     }
     refused(&bench, 2, "[limits]\nmax_wafe = 2\n", "policy.toml:2:1: unknown key `max_wafe`");
-    refused(&bench, 2, "checks = [\"health\"]\n", "`checks` is not built yet");
     let wave = "[limits]\nmax_wave = 2\n";
     refused(&bench, 7, wave, "max_wave");
     let freeze = "[[freeze]]\nname = \"all\"\nfrom = \"2020-01-01T00:00:00Z\"\nto = \"2120-01-01T00:00:00Z\"\n";
@@ -125,4 +124,23 @@ fn a_host_with_an_exception_stays_as_it_is_and_every_result_says_why() {
     assert!(said.contains("the exception CHG7 for prod-02 is over since 2020-01-02"), "{said}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(host(&document, "prod-02")["action_state"], "SUCCESS", "{document:#}");
+}
+
+#[test]
+fn no_gate_is_approved_without_the_checks_that_a_policy_asks_for() {
+    let bench = Bench::start();
+    let args = [&GO[..], &["--approve", "all", "--reason", "fine"]].concat();
+    bench.write("policy.toml", "checks = [\"bin/check\", \"health\"]\n");
+    let tested = bench.json(0, &["policy", "test", "second.toml", "--policy", "policy.toml"]);
+    assert_eq!(tested["checks"][1], "health (policy.toml:1)", "{tested:#}");
+    let document = bench.json(3, &args);
+    assert_eq!(document["waiting"]["stage"], "uat", "{document:#}");
+    let (run, digest) = (text(&document["run_id"]), text(&document["waiting"]["digest"]));
+    let refused = bench.json(2, &["approve", &run, "--digest", &digest, "--reason", "fine"]);
+    let why = text(&refused["errors"][0]["message"]);
+    assert!(why.contains("uat-01 has no check health that held, and policy.toml:1 asks for it"), "{why}");
+    bench.json(4, &["reject", &run, "--reason", "nobody looks after health", "--resume"]);
+
+    bench.write("policy.toml", "checks = [\"bin/check\"]\n");
+    bench.json(0, &args);
 }
