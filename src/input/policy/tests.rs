@@ -281,7 +281,7 @@ fn bad_policies() {
         ("a key of another table", mistakes("max_wave = 1\n")),
         ("an unknown limit", mistakes("[limits]\nmax_waves = 1\nmax_wave = 0\nmax_parallel = 0\n")),
         ("limits that allow", mistakes("[limits]\nremovals = true\nreboot = \"always\"\npin = \"off\"\n")),
-        ("not built: checks", mistakes("checks = [\"health\"]\n")),
+        ("a check without a name", mistakes("checks = [1]\n")),
         ("a rule without a name", mistakes("[[approval]]\nquorum = 2\n")),
         ("bad stages", rule("stages = []\n")),
         ("bad globs", rule("stages = [\"prod[12]\"]\npackages = [\"lib ssl\", \"\"]\n")),
