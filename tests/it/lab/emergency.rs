@@ -1,7 +1,10 @@
 //! An emergency on a real host: through a freeze, over another run's claim, and looked at afterwards.
 
+use patchctl::adapters::clock::SystemClock;
+use patchctl::ports::Clock as _;
+
 use super::bench::{Bench, standing};
-use super::host::spec;
+use super::host::{plain, spec};
 
 const POLICY: &str = r#"
 [[freeze]]
@@ -67,4 +70,28 @@ fn an_emergency_goes_ahead_and_everything_about_it_is_recorded() {
     assert!(report.out.contains("reviewed by daemon") && report.out.contains("INC0099"), "{}", report.out);
     assert!(!bench.patchctl(&["runs"]).ended(0).out.contains("to be reviewed"));
     bench.json(0, &["audit", "verify"]);
+}
+
+#[test]
+fn two_declare_it_and_then_it_passes_a_window() {
+    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    let far = jiff::SignedDuration::from_hours(12);
+    let start = (SystemClock.now() + far).to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string();
+    let window = format!("[[stage.window]]\nstart = \"{start}\"\nlength = \"1h\"\n");
+    bench.plan_of("lab", "packages = [\"lab-plain\"]", &window);
+    bench.write("policy.toml", "[emergency]\nby = [\"root\", \"daemon\"]\nquorum = 2\npasses = [\"window\"]\n");
+    let first = ["run", "plan.toml", "--yes", "--policy", "policy.toml", "--emergency", "--reason", "exploited"];
+    let document = bench.json(3, &first);
+    let (run, emergency) = (document["run_id"].as_str().unwrap(), &document["emergency"]);
+    assert_eq!((&emergency["in_force"], &emergency["have"], &emergency["need"]), (&false.into(), &1.into(), &2.into()));
+    assert_eq!(document["waiting"]["command"], format!("patchctl resume {run} --emergency --reason TEXT"));
+    bench.host("uat-1").assert_untouched();
+
+    let second = ["resume", run, "--emergency", "--reason", "I see it too", "--output", "json"];
+    let output = bench.command(&second).env("SUDO_UID", "1").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["waiting"]["kind"], "approval", "patched, and no gate opened by itself: {document:#}");
+    assert!(document["emergency"]["passed"][0].as_str().unwrap().starts_with("stage uat: window every day"));
+    assert_eq!(bench.host("uat-1").version("lab-plain"), "2.0");
 }

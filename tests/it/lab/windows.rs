@@ -7,7 +7,7 @@ use patchctl::adapters::clock::SystemClock;
 use patchctl::ports::Clock as _;
 
 use super::bench::{Bench, standing};
-use super::host::plain;
+use super::host::{plain, spec};
 
 fn now() -> Timestamp {
     SystemClock.now()
@@ -85,4 +85,22 @@ fn what_never_opens_is_refused_before_the_run_exists() {
     assert!(document["errors"][0]["message"].as_str().unwrap().contains("freeze forever"), "{document:#}");
     assert_eq!(bench.json(0, &["runs"])["runs"].as_array().unwrap().len(), 0);
     bench.host("uat-1").assert_untouched();
+}
+
+#[test]
+fn a_window_that_ends_while_a_host_is_patched_holds_the_next_one_back() {
+    let fresh = |name| spec(name).repo("handmade").cached().install(&["lab-slow=1.0"]);
+    let Some(bench) = Bench::start(&[fresh("uat-1"), fresh("uat-2")]) else { return };
+    bench.host("uat-1").sh("echo 60 >/etc/lab-slow.seconds");
+    bench.host("uat-2").sh("echo 0 >/etc/lab-slow.seconds");
+    let ends = format!("parallel = 1\n{}", window(&clock(45 - 3600), "1h"));
+    bench.plan_of("lab", "packages = [\"lab-slow\"]", &ends);
+    let document = bench.json(3, &["run", "plan.toml", "--yes", "--approve", "all", "--reason", "fine"]);
+    assert_eq!(document["waiting"]["kind"], "window", "{document:#}");
+    assert_eq!(bench.host("uat-1").version("lab-slow"), "2.0", "what has begun is finished");
+    bench.host("uat-2").assert_untouched();
+    let run = document["run_id"].as_str().unwrap();
+    let undone = bench.json(4, &["cancel", run, "--reason", "not on two nights", "--yes"]);
+    assert_eq!(standing(&undone, "uat-1"), "ROLLBACK/SUCCESS restored", "the way back waits for nothing");
+    assert_eq!(bench.host("uat-1").version("lab-slow"), "1.0");
 }
