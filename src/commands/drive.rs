@@ -11,7 +11,7 @@ use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
 use crate::core::emergency::Declared;
 use crate::core::event::{Event, Input};
-use crate::core::ids::{Digest, HostIx, HostName, PlaybookName, RunId, StageIx};
+use crate::core::ids::{Digest, PlaybookName, StageIx};
 use crate::core::notify::secret_variables;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::record::Head;
@@ -118,54 +118,8 @@ pub(super) async fn drive_quietly(
     let left = run.leave(now);
     result?;
     left?;
-    if let Err(error) = tell_passed_runs(context, &run.rollout) {
-        error
-            .problems
-            .iter()
-            .for_each(|problem| context.say(&format!("records of other runs do not have it yet: {problem}")));
-    }
+    super::passed::tell(context, &run.rollout);
     Ok((report::document(&run.rollout, run.head.digest, now, Driven::No), run.rollout))
-}
-
-/// Runs whose claims an emergency passed have it in their own records, too.
-fn tell_passed_runs(context: &Context<'_>, rollout: &Rollout) -> Result<(), CommandError> {
-    let settings = rollout.settings();
-    let mut passed: BTreeMap<RunId, Vec<&HostName>> = BTreeMap::new();
-    for (ix, host) in (0..).map(HostIx).zip(&settings.hosts) {
-        let run = rollout.host(ix);
-        let claim = run.resolution.as_deref().and_then(|found| found.claimed_by.as_ref());
-        if let Some(claim) = claim.filter(|_| run.settled.is_some() || run.claimed) {
-            passed.entry(claim.clone()).or_default().push(&host.name);
-        }
-    }
-    if passed.is_empty() {
-        return Ok(());
-    }
-    let runs = context.runs()?;
-    for (other, hosts) in passed {
-        for host in hosts {
-            let message = format!("run {} went ahead there in an emergency, over this run's claim", settings.run);
-            let hint = format!(
-                "`patchctl status {}` shows what it did; a rollback leaves alone what it changed",
-                settings.run
-            );
-            let problem = Problem::new(ErrorKind::Claimed, message).on(host).hint(hint);
-            let told = runs.hold(&other).and_then(|held| Ok((runs.load(&other)?, held)));
-            match told {
-                Ok((loaded, _)) if loaded.rollout.notes().contains(&problem) => {}
-                Ok((loaded, held)) => {
-                    let mut state = taken_up(context, loaded, held.store)?;
-                    let now = context.wiring.clock().now();
-                    state.commit(&[Event::Noted { problem }], now)?;
-                    state.leave(now)?;
-                }
-                Err(error) => context.say(&format!(
-                    "{host} carries the claim of run {other}, whose records do not say yet that this run went ahead: {error}"
-                )),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A run that we hold, ready to be written to: an incomplete last record is cut off first, and that is said.
@@ -231,13 +185,13 @@ async fn close(transport: &Arc<dyn crate::ports::Transport>, settings: &Settings
     }
 }
 
-/// Whether the caller's wishes fit the run: before anything of it exists.
-pub(super) fn check(context: &Context<'_>, settings: &Settings, wishes: &Wishes) -> Result<(), CommandError> {
+/// Whether the caller's wishes fit the run, before anything of it exists; the emergency that it would be.
+pub(super) fn check(context: &Context<'_>, settings: &Settings, wishes: &Wishes) -> Result<Declared, CommandError> {
     let drive = &wishes.drive;
     if !drive.approve.is_empty() && drive.reason.is_none() {
         return Err(CommandError::invalid("--approve needs a reason", "add --reason TEXT; it goes into the record"));
     }
-    declared(context, settings, wishes)?;
+    let declared = declared(context, settings, wishes)?;
     for given in &drive.approve {
         if given.as_str() != "all" && settings.stage(given).is_none() {
             let names: Vec<&str> = settings.stages.iter().map(|stage| stage.name.as_str()).collect();
@@ -245,11 +199,11 @@ pub(super) fn check(context: &Context<'_>, settings: &Settings, wishes: &Wishes)
             return Err(CommandError::invalid(format!("--approve: the plan has no stage {given}"), hint));
         }
     }
-    Ok(())
+    Ok(declared)
 }
 
 /// The emergency that the caller declares, where it counts.
-pub(super) fn declared(context: &Context<'_>, settings: &Settings, wishes: &Wishes) -> Result<Declared, CommandError> {
+fn declared(context: &Context<'_>, settings: &Settings, wishes: &Wishes) -> Result<Declared, CommandError> {
     let drive = &wishes.drive;
     if !drive.emergency {
         return Ok(Declared::default());

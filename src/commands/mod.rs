@@ -11,6 +11,7 @@ mod generate;
 mod inventory;
 mod letter;
 mod new;
+mod passed;
 mod pause;
 mod plan;
 mod playbook;

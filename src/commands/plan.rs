@@ -70,8 +70,6 @@ fn keep(path: &Path, document: &PlanDocument) -> Result<(), CommandError> {
 pub(super) fn check(context: &Context<'_>, path: &Path, policy: &PolicyArgs) -> Ended {
     let checked = checked(context, path, &Contact::default(), policy)?;
     let settings = &checked.settings;
-    let stages: Vec<String> =
-        settings.stages.iter().map(|stage| format!("{} ({})", stage.name, hosts(stage.hosts.len()))).collect();
     let document = serde_json::json!({
         "schema": 1,
         "outcome": "complete",
@@ -84,11 +82,6 @@ pub(super) fn check(context: &Context<'_>, path: &Path, policy: &PolicyArgs) -> 
         })).collect::<Vec<_>>(),
         "errors": [],
     });
-    let text = format!("{} is valid: {}; no host was contacted\n", path.display(), stages.join(", "));
-    context.print(&document, |_| text)?;
+    context.print(&document, |_| crate::ui::plan::valid(path, settings))?;
     Ok(0)
-}
-
-fn hosts(count: usize) -> String {
-    if count == 1 { "1 host".into() } else { format!("{count} hosts") }
 }

@@ -49,8 +49,7 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
         return Ok(super::plan::exit_code(&document));
     }
     let wishes = Wishes { drive: args.drive, reach, ..Wishes::default() };
-    drive::check(context, &settings, &wishes)?;
-    let declared = drive::declared(context, &settings, &wishes)?;
+    let declared = drive::check(context, &settings, &wishes)?;
     super::run::opens_some_time(&settings, &declared, context.wiring.clock().now())?;
     let plan = format!("# Undoes run {of}; see its own folder for the plan.\n");
     let (loaded, held) =

@@ -38,15 +38,11 @@ pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
 
 /// Starts the run of a checked plan and drives it.
 pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Checked, wishes: Wishes) -> Ended {
-    drive::check(context, &checked.settings, &wishes)?;
+    let declared = drive::check(context, &checked.settings, &wishes)?;
     several_sign(context, &checked.settings)?;
     // Before anything of the run exists; it is read again when the run is driven.
     wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
-    opens_some_time(
-        &checked.settings,
-        &drive::declared(context, &checked.settings, &wishes)?,
-        context.wiring.clock().now(),
-    )?;
+    opens_some_time(&checked.settings, &declared, context.wiring.clock().now())?;
     refuse_open_run(runs, &checked.settings)?;
     let texts = Texts { plan: checked.plan.text(), policies: &checked.applied.texts };
     let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, &texts)?;

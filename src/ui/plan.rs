@@ -1,5 +1,7 @@
 //! What a run would do: each transaction once, with the hosts that would get it.
 
+use std::path::Path;
+
 use super::grid::{Cell, Grid};
 use super::problems::{self, group};
 use super::style::{Look, Tone};
@@ -8,6 +10,7 @@ use crate::core::document::{PlanDocument, PlannedHost, PlannedRollback, PlannedS
 use crate::core::evidence::Beginning;
 use crate::core::packages::{OpKind, PackageOp, Version};
 use crate::core::problem::Problem;
+use crate::core::settings::Settings;
 
 /// The resolved plan for people.
 pub fn plan(look: &Look, document: &PlanDocument) -> String {
@@ -24,6 +27,14 @@ pub fn plan(look: &Look, document: &PlanDocument) -> String {
     }
     out.push_str(&summary(look, document, &problems));
     out
+}
+
+/// That a plan is valid, and what is in it.
+pub fn valid(path: &Path, settings: &Settings) -> String {
+    let stages =
+        settings.stages.iter().map(|stage| format!("{} ({})", stage.name, text::count(stage.hosts.len(), "host")));
+    let stages: Vec<String> = stages.collect();
+    format!("{} is valid: {}; no host was contacted\n", path.display(), stages.join(", "))
 }
 
 /// What a run is about to do, in the same form.

@@ -78,7 +78,7 @@ fn a_process_that_stays_goes_on_when_it_opens() {
     // Nobody left: time passes, and what follows from the state is something else.
     let mut stays = planned(|plan| plan.stages[0].windows = vec![vec![window("09:00:00", 1, 0)]]);
     stays.take(Input::Drive { by: super::person("ops"), version: "1".into(), confirmed: true }).unwrap();
-    stays.go_on_without_leaving();
+    stays.work();
     assert!(stays.touched.iter().all(|(_, step)| *step == Step::Resolve));
     stays.now = at("2027-01-15T09:00:00Z");
     stays.go_on();
@@ -140,7 +140,7 @@ fn an_approval_that_waits_too_long_for_its_window_is_given_again() {
     };
     let mut world = planned(late);
     world.take(Input::Drive { by: super::person("ops"), version: "1".into(), confirmed: true }).unwrap();
-    world.go_on_without_leaving();
+    world.work();
     assert_eq!((world.stage_state(0), count(&world, "window_shut")), (StageState::Success, 1));
     world.gates.clear();
     world.now = at("2027-01-15T22:00:00Z");
@@ -197,7 +197,7 @@ fn the_run_that_undoes_keeps_to_windows_too() {
 fn an_opening_that_was_missed_is_not_waited_for() {
     let mut world = planned(|plan| plan.stages[0].windows = vec![vec![window("09:00:00", 1, 0)]]);
     world.take(Input::Drive { by: super::person("ops"), version: "1".into(), confirmed: true }).unwrap();
-    world.go_on_without_leaving();
+    world.work();
     // The machine slept through it.
     world.now += SignedDuration::from_hours(5);
     world.go_on();
@@ -249,7 +249,7 @@ fn a_host_that_was_stopped_before_its_change_waits_for_the_next_window() {
     world.now = at("2027-01-15T10:30:00Z");
     let (result, ops) = world.answer(0, Step::Stash);
     world.take(Input::StepEnded { host: HostIx(0), step: Step::Stash, result, ops, installed: Vec::new() }).unwrap();
-    world.go_on_without_leaving();
+    world.work();
     assert!(world.touched.contains(&(0, Step::Apply)));
     // … or after the window.
     world.now = at("2027-01-15T11:00:00Z");

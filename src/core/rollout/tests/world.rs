@@ -228,11 +228,7 @@ impl World {
     }
 
     /// Does what there is to do, and stays.
-    pub(super) fn go_on_without_leaving(&mut self) {
-        self.work();
-    }
-
-    fn work(&mut self) {
+    pub(super) fn work(&mut self) {
         for _ in 0..10_000 {
             while let Some(event) = self.rollout.advance(self.head.digest, self.now) {
                 self.commit(&[event]);
