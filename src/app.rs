@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 
 use crate::adapters::clock::SystemClock;
+use crate::adapters::control::ThisMachine;
 use crate::adapters::notify::Messenger;
 use crate::adapters::person;
 use crate::adapters::prompt::{AskFor, PromptLook, Prompter, TerminalApprover, TerminalGuard, TerminalSecrets};
@@ -21,9 +22,11 @@ use crate::commands::{self, CommandError, Context, Fleet, Front, Question, Reach
 use crate::core::document::{DocumentKind, Outcome, ResultDocument, Verdict};
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::ids::RunId;
+use crate::core::notify::secret_variables;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{Person, Settings};
 use crate::demo::{Demo, DemoOptions};
+use crate::ports::control::Control;
 use crate::ports::signatures::Signatures;
 use crate::ports::state::{Runs, StateError};
 use crate::ports::{Approver, Clock, Notifier, People, Signals, SshOptions, Transport};
@@ -186,6 +189,10 @@ impl Wiring for App {
 
     fn notifier(&self, settings: &Settings) -> Arc<dyn Notifier> {
         Arc::new(Messenger::new(&settings.notify))
+    }
+
+    fn control(&self, settings: &Settings) -> Arc<dyn Control> {
+        Arc::new(ThisMachine::new(secret_variables(&settings.notify)))
     }
 
     fn person(&self) -> Person {

@@ -69,9 +69,11 @@ select = "all"
 [[stage]]
 name = "uat"
 hosts = "uat"
+health = "off"
 [[stage]]
 name = "prod"
 hosts = "prod"
+health = "off"
 waves = [1, "50%"]
 max_failed = 1
 rollback_scope = "run"

@@ -2,6 +2,7 @@
 //! of another.
 
 pub mod clock;
+pub mod control;
 pub(crate) mod job;
 pub mod notify;
 pub mod person;
@@ -11,3 +12,4 @@ pub mod signals;
 pub mod signing;
 pub mod ssh;
 pub mod state;
+mod tls;

@@ -173,6 +173,7 @@ fn world(
         clock: context.wiring.clock(),
         people: context.wiring.people(),
         notifier: context.wiring.notifier(settings),
+        control: context.wiring.control(settings),
         display: front.display,
         inbox,
         signals: context.wiring.signals()?,

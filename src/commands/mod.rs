@@ -42,6 +42,7 @@ use crate::core::view::Display;
 use crate::engine::EngineError;
 use crate::input::InputErrors;
 use crate::playbook::LoadError;
+use crate::ports::control::Control;
 use crate::ports::signatures::{SignError, Signatures};
 use crate::ports::state::{Runs, StateError};
 use crate::ports::{Approver, Clock, Notifier, People, Signals, Transport};
@@ -115,6 +116,8 @@ pub trait Wiring: Send + Sync {
     fn person(&self) -> Person;
     /// Sends a run's messages.
     fn notifier(&self, settings: &Settings) -> Arc<dyn Notifier>;
+    /// Runs a run's commands here, and asks servers from here.
+    fn control(&self, settings: &Settings) -> Arc<dyn Control>;
     /// Who is who here.
     fn people(&self) -> Arc<dyn People>;
     /// Makes and checks signatures.

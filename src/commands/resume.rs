@@ -162,7 +162,7 @@ fn is_due(context: &Context<'_>, loaded: &Loaded) -> bool {
         // A person at the keyboard stopped it, and will say when it goes on.
         Some(PauseCause::Signal(signal)) => signal != "SIGINT",
         Some(PauseCause::Confirmation | PauseCause::Asked | PauseCause::Barred) => false,
-        Some(PauseCause::Gate | PauseCause::Window) => {
+        Some(PauseCause::Gate | PauseCause::Window | PauseCause::Soak) => {
             let now = context.wiring.clock().now();
             rollout.is_decided(now) || rollout.has_opened(now)
         }

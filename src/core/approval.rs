@@ -265,6 +265,9 @@ pub enum NotCounted {
     /// A policy asks for a check that did not hold, or was not made.
     #[error("{0}")]
     Unchecked(String),
+    /// It was given beforehand, and of a check it cannot be told whether it holds.
+    #[error("a check is inconclusive, and a person must look: {0}")]
+    Inconclusive(String),
     /// One decision a key.
     #[error("the key {0} has approved already: others must, too")]
     SameKey(String),

@@ -6,7 +6,8 @@ use super::approval::Decision;
 use super::emergency::Declaration;
 use super::event::PauseCause;
 use super::findings::StepResult;
-use super::ids::{HostIx, StageIx};
+use super::hooks::StageHook;
+use super::ids::{Digest, HostIx, StageIx};
 use super::notify::Delivery;
 use super::packages::{Package, PackageOp};
 use super::problem::Problem;
@@ -46,6 +47,17 @@ pub enum Input {
         ops: Vec<PackageOp>,
         /// Everything installed, where the result names such a list.
         installed: Vec<Package>,
+    },
+    /// A stage's own hook ended.
+    HookEnded {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which.
+        hook: StageHook,
+        /// Why it failed, if it did.
+        problem: Option<Problem>,
+        /// What it printed, kept as a blob.
+        log: Option<Digest>,
     },
     /// The person answered whether to begin.
     Confirm {

@@ -9,6 +9,7 @@ use super::approval::Decision;
 pub use super::arrival::{Input, Timed};
 use super::emergency::Declaration;
 use super::findings::StepResult;
+use super::hooks::StageHook;
 use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::notify::Delivery;
 use super::packages::{Package, PackageOp};
@@ -211,6 +212,49 @@ pub enum Event {
         /// Its hosts that have something to do.
         hosts: Vec<HostIx>,
     },
+    /// The wave that was patched is watched.
+    SoakStarted {
+        /// Of which stage.
+        stage: StageIx,
+        /// For how long.
+        until: Timestamp,
+    },
+    /// Its hosts are looked at.
+    SoakLooked {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// It was watched for long enough.
+    SoakEnded {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// A stage's own hook begins.
+    HookStarted {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which.
+        hook: StageHook,
+        /// On which host, where it does not run here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<HostIx>,
+        /// The job's ID there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobId>,
+    },
+    /// It ended.
+    HookEnded {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which.
+        hook: StageHook,
+        /// Why it failed, if it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<Problem>,
+        /// What it printed, kept as a blob.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<Digest>,
+    },
     /// All hosts of the wave came to rest.
     WaveEnded {
         /// Of which stage.
@@ -390,6 +434,11 @@ impl Event {
         "barrier_passed",
         "window_opened",
         "wave_started",
+        "soak_started",
+        "soak_looked",
+        "soak_ended",
+        "hook_started",
+        "hook_ended",
         "wave_ended",
         "gate_passed",
         "exceeded",
@@ -429,6 +478,8 @@ pub enum PauseCause {
     Signal(String),
     /// A stage waits for its window.
     Window,
+    /// A wave is watched.
+    Soak,
     /// Somebody asked for it.
     Asked,
     /// A host does not take us for who we are any more.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::health::Health;
 use super::ids::{Digest, PlaybookName, RunId};
 use super::packages::{Arch, Package, PackageName, PackageOp, Version};
 use super::problem::{ErrorKind, Problem};
@@ -161,6 +162,9 @@ pub struct StepReport {
     /// The step's log, kept as a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Digest>,
+    /// How the host is, beside its packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Box<Health>>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
@@ -174,6 +178,12 @@ pub struct Check {
     pub ok: bool,
     /// What it saw.
     pub detail: String,
+    /// It could not be told whether it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inconclusive: bool,
+    /// What must be the same afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// A service, and what became of it.

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
 use super::calendar::{Calendar, Freeze, Window};
+use super::check::CheckSpec;
+use super::health::HealthRule;
+use super::hooks::{Hooks, Snapshot};
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
@@ -215,6 +218,43 @@ pub struct Stage {
     /// When its hosts may begin: one window of each list must be open (the plan's list, the policy's). None: at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Vec<Window>>,
+    /// The variable of the inventory that hosts are kept apart by: no two with the same value are worked on at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<String>,
+    /// Groups whose hosts come first, in this order: a host begins once those before it have come to rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<GroupName>,
+    /// How long a wave is watched before what comes next.
+    #[serde(with = "seconds", default, skip_serializing_if = "Duration::is_zero")]
+    pub soak: Duration,
+    /// What is asked of each host, or about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSpec>,
+    /// What becomes of hosts that are worse than before.
+    #[serde(default, skip_serializing_if = "HealthRule::is_off")]
+    pub health: HealthRule,
+    /// Globs on what is no part of that comparison: units, `tcp/8080`, paths of mounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_exclude: Vec<String>,
+    /// Commands around the stage and its hosts.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
+    /// A snapshot of each host beside its stash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+}
+
+impl Stage {
+    /// Where a host comes in the order of the stage's groups: hosts of a lower place are done before.
+    pub fn rank(&self, host: &Host) -> usize {
+        let first = self.after.iter().position(|group| host.is_in(group.as_str()));
+        first.unwrap_or(self.after.len())
+    }
+
+    /// What a host must not share with another that is worked on at the same time; none: it may share everything.
+    pub fn kept_apart_by<'a>(&self, host: &'a Host) -> Option<&'a serde_json::Value> {
+        host.vars.get(self.spread.as_ref()?)
+    }
 }
 
 /// A number of hosts, or a share of the stage's.

@@ -1,12 +1,13 @@
 //! One stage's way through a run.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
 use super::approval::{Approval, Decision};
 use super::document::Verdict;
 use super::event::{GateKind, StageEnd, UndoCause};
+use super::hooks::StageHook;
 use super::host::Activity;
 use super::ids::{Digest, HostIx};
 use super::preapproval::Uncovered;
@@ -26,6 +27,8 @@ pub enum Phase {
     Idle,
     /// A wave is being patched.
     Rolling,
+    /// A wave that was patched is watched.
+    Soaking,
     /// Between waves: the last one is done.
     BetweenWaves,
     /// A gate waits.
@@ -105,6 +108,17 @@ pub struct Shut {
     pub opens: Option<Timestamp>,
 }
 
+/// A wave that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Soak {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// When a look at its hosts began last.
+    pub looked: Timestamp,
+}
+
 /// One stage's state.
 #[derive(Debug, Clone)]
 pub struct StageRun {
@@ -130,6 +144,16 @@ pub struct StageRun {
     pub shut: Option<Shut>,
     /// What would have kept its hosts from beginning, and was passed in an emergency.
     pub passed_by: Vec<String>,
+    /// Since when and until when the wave is watched, and when it was looked at last.
+    pub soak: Option<Soak>,
+    /// The last wave that was watched for long enough.
+    pub(super) soaked: u32,
+    /// The stage's own hook that runs now.
+    pub(super) hook: Option<StageHook>,
+    /// Whether the hook before it went well; none: it did not run.
+    pub before: Option<bool>,
+    /// The hook after it has run.
+    pub(super) after: bool,
     /// The last wave that was approved at its own gate.
     pub(super) passed: u32,
     /// Lost hosts were asked what became of them, after it had ended.
@@ -145,7 +169,7 @@ pub struct StageRun {
     /// Hosts that wait for their turn to boot.
     pub(super) to_reboot: VecDeque<HostIx>,
     /// Hosts that began the present activity and have not come to rest.
-    pub(super) active: u32,
+    pub(super) active: BTreeSet<HostIx>,
     /// Its hosts in waves.
     pub(super) waves: Vec<Vec<HostIx>>,
 }
@@ -164,6 +188,11 @@ impl StageRun {
             uncovered: None,
             shut: None,
             passed_by: Vec::new(),
+            soak: None,
+            soaked: 0,
+            hook: None,
+            before: None,
+            after: false,
             passed: 0,
             recovered: false,
             opened: None,
@@ -171,7 +200,7 @@ impl StageRun {
             queue: VecDeque::new(),
             ready: VecDeque::new(),
             to_reboot: VecDeque::new(),
-            active: 0,
+            active: BTreeSet::new(),
             waves: waves(stage),
         }
     }
@@ -181,6 +210,7 @@ impl StageRun {
         match self.phase {
             Phase::Resolving => Some(Activity::Resolving),
             Phase::Rolling => Some(Activity::Rolling),
+            Phase::Soaking => Some(Activity::Soaking),
             Phase::Undoing(_) => Some(Activity::Undoing),
             Phase::Closing(_) => Some(Activity::Closing),
             Phase::Rechecking(_) => Some(Activity::Rechecking),
@@ -190,7 +220,17 @@ impl StageRun {
 
     /// Whether nobody is left to begin or to wait for in the present activity.
     pub(super) fn is_through(&self) -> bool {
-        self.queue.is_empty() && self.active == 0
+        self.queue.is_empty() && self.active.is_empty()
+    }
+
+    /// Whether the host has begun the present activity and has not come to rest.
+    pub fn is_at_work(&self, host: HostIx) -> bool {
+        self.active.contains(&host)
+    }
+
+    /// How many hosts have begun the present activity and have not come to rest.
+    pub fn active_hosts(&self) -> usize {
+        self.active.len()
     }
 
     /// Whether no further host begins.
@@ -204,9 +244,9 @@ impl StageRun {
             self.ready.remove(at);
         } else if self.to_reboot.front() == Some(&host) {
             self.to_reboot.pop_front();
-        } else if self.queue.front() == Some(&host) {
-            self.queue.pop_front();
-            self.active += 1;
+        } else if let Some(at) = self.queue.iter().position(|other| *other == host) {
+            self.queue.remove(at);
+            self.active.insert(host);
         } else {
             return false;
         }

@@ -24,6 +24,20 @@ pub enum Step {
     Reboot,
     /// inspect, before an approval is used; for what is not patched yet also resolve, preflight: reads only.
     Recheck,
+    /// The plan's command before anything is done to the host.
+    Before,
+    /// Checks before the patch, and how the host is: reads only.
+    Probe,
+    /// A snapshot is taken.
+    Snapshot,
+    /// Checks after the patch: reads only.
+    Check,
+    /// The plan's command after everything was done to the host.
+    After,
+    /// The snapshot is put back.
+    Restore,
+    /// The snapshot is removed.
+    Discard,
 }
 
 impl Step {
@@ -39,12 +53,24 @@ impl Step {
             Self::Confirm => "confirm",
             Self::Reboot => "reboot",
             Self::Recheck => "recheck",
+            Self::Before => "before_host",
+            Self::Probe => "probe",
+            Self::Snapshot => "snapshot",
+            Self::Check => "check",
+            Self::After => "after_host",
+            Self::Restore => "restore",
+            Self::Discard => "discard",
         }
     }
 
-    /// Whether the step runs as a job on the host.
+    /// Whether the step runs as a job on the host, whatever the plan says.
     pub fn is_job(self) -> bool {
-        !matches!(self, Self::Resolve | Self::Confirm | Self::Recheck)
+        matches!(self, Self::Stash | Self::Apply | Self::Settle | Self::Rollback | Self::Forget | Self::Reboot)
+    }
+
+    /// Whether it is a command of the plan's, or a snapshot: where that runs, the plan says.
+    pub fn is_of_plan(self) -> bool {
+        matches!(self, Self::Before | Self::After | Self::Snapshot | Self::Restore | Self::Discard)
     }
 
     /// Whether the host's dead man is armed with it, where the host has one.

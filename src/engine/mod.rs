@@ -33,6 +33,7 @@ use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::{Effect, Misfit, Refusal, Slot};
 use crate::core::settings::{Person, Settings, stamp};
 use crate::core::view::{Display, Level, View};
+use crate::ports::control::Control;
 use crate::ports::signatures::Signatures;
 use crate::ports::{Approver, Clock, Inbox, Notifier, People, Signals, Transport};
 
@@ -56,6 +57,8 @@ pub struct World {
     pub signatures: Arc<dyn Signatures>,
     /// Sends messages.
     pub notifier: Arc<dyn Notifier>,
+    /// Runs commands here, and asks servers from here.
+    pub control: Arc<dyn Control>,
     /// Shows what happens.
     pub display: Arc<dyn Display>,
     /// Takes letters from other processes.
@@ -177,6 +180,7 @@ pub async fn drive(run: &mut Run, world: World, playbooks: Playbooks, options: O
     let context = Arc::new(StepContext {
         settings: Arc::clone(run.rollout.settings()),
         transport: Arc::clone(&world.transport),
+        control: Arc::clone(&world.control),
         display: Arc::clone(&world.display),
         playbooks,
         owner: options.person.name.clone(),
@@ -283,6 +287,13 @@ impl Driver<'_> {
                     });
                     self.steps.insert(host, handle);
                 }
+                Effect::Hook { stage, hook, host, job } => {
+                    let task = self.context.prepare_hook(&self.run.rollout, stage, host, job, self.run.head);
+                    self.tasks.spawn(async move {
+                        let (input, log) = task.stage_hook(hook).await;
+                        Outcome::Input(slot, Box::new(input), log)
+                    });
+                }
                 Effect::Confirm => self.ask_to_begin(),
                 Effect::Ask { stage, .. } => self.ask_at_gate(stage)?,
             }
@@ -321,8 +332,8 @@ impl Driver<'_> {
 
     async fn wait(&mut self) -> Result<(), EngineError> {
         let (rollout, now) = (&self.run.rollout, self.world.clock.now());
-        let next =
-            [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now)].into_iter().flatten().min();
+        let next = [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now), rollout.next_look()];
+        let next = next.into_iter().flatten().min();
         let expiry = next.map(|at| at.duration_since(now));
         // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.
         let expiry = expiry.map(|left| Duration::try_from(left).unwrap_or_default() + Duration::from_millis(1));
@@ -380,6 +391,11 @@ impl Driver<'_> {
         {
             report.log = Some(self.run.store.put_blob(log).map_err(EngineError::Journal)?);
         }
+        if let Input::HookEnded { log: kept, .. } = &mut input
+            && !log.is_empty()
+        {
+            *kept = Some(self.run.store.put_blob(log).map_err(EngineError::Journal)?);
+        }
         Ok(input)
     }
 
@@ -420,7 +436,7 @@ impl Driver<'_> {
             let open = match slot {
                 Slot::Gate(stage) => rollout.stages()[stage.at()].open_gate().is_some(),
                 Slot::Confirm => rollout.is_confirming(),
-                Slot::Host(_) | Slot::Message(_) => true,
+                Slot::Host(_) | Slot::Message(_) | Slot::Hook(_) => true,
             };
             if !open {
                 handle.abort();

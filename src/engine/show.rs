@@ -12,6 +12,7 @@ use crate::core::host::Place;
 use crate::core::ids::{HostIx, StageIx, StageName};
 use crate::core::report;
 use crate::core::rollout::Rollout;
+use crate::core::stage::Phase;
 use crate::core::view::{Level, View, Way};
 
 /// The views of an event that was just applied.
@@ -32,13 +33,39 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             let of = report::waves_of(rollout, *stage);
             vec![View::WaveStarted { stage: stage_name(stage), wave: *wave, of }]
         }
-        Event::StepStarted { host, step, .. } if *step != Step::Forget => vec![View::HostPhase {
-            host: settings.hosts[host.at()].name.clone(),
-            stage: stage_name(&rollout.stage_of(*host)),
-            phase: phase(*step).into(),
-        }],
-        Event::StepEnded { host, step, .. } if !matches!(step, Step::Forget | Step::Recheck) => {
+        Event::StepStarted { host, step, .. } if !matches!(step, Step::Forget | Step::Discard) => {
+            vec![View::HostPhase {
+                host: settings.hosts[host.at()].name.clone(),
+                stage: stage_name(&rollout.stage_of(*host)),
+                phase: phase(*step).into(),
+            }]
+        }
+        Event::StepEnded { host, step, .. } if !matches!(step, Step::Forget | Step::Recheck | Step::Discard) => {
             host_done(rollout, *host).into_iter().collect()
+        }
+        Event::HookStarted { stage, hook, host, .. } => {
+            let place = host.map_or("here".to_owned(), |host| format!("on {}", settings.hosts[host.at()].name));
+            vec![View::Message {
+                level: Level::Info,
+                text: format!("stage {}: {} runs {place}", stage_name(stage), hook.as_str()),
+            }]
+        }
+        Event::HookEnded { stage, problem: Some(problem), .. } => vec![View::Message {
+            level: Level::Warning,
+            text: format!("stage {}: {}", stage_name(stage), problem.message),
+        }],
+        Event::SoakStarted { stage, until } => vec![View::Message {
+            level: Level::Info,
+            text: format!(
+                "stage {}: wave {} is watched until {}",
+                stage_name(stage),
+                rollout.stages()[stage.at()].wave,
+                crate::core::settings::stamp(*until)
+            ),
+        }],
+        Event::SoakEnded { stage } => {
+            let text = format!("stage {}: the wave was watched for long enough, and is well", stage_name(stage));
+            vec![View::Message { level: Level::Info, text }]
         }
         Event::StageEnded { stage, .. } => {
             let (state, reason) = report::stage_state(rollout, *stage);
@@ -155,6 +182,13 @@ fn phase(step: Step) -> &'static str {
         Step::Confirm => "confirming",
         Step::Reboot => "rebooting",
         Step::Recheck => "inspecting again",
+        Step::Before => "before_host",
+        Step::Probe => "looking",
+        Step::Snapshot => "taking a snapshot",
+        Step::Check => "checking",
+        Step::After => "after_host",
+        Step::Restore => "restoring its snapshot",
+        Step::Discard => "removing its snapshot",
     }
 }
 
@@ -169,9 +203,14 @@ fn host_done(rollout: &Rollout, host: HostIx) -> Option<View> {
             | Place::Applied
             | Place::Settled
             | Place::MustReboot
+            | Place::InEffect
             | Place::MustUndo
+            | Place::MustRestore
     );
-    if under_way {
+    let stage = &rollout.stages()[rollout.stage_of(host).at()];
+    // Its command afterwards is due, or it is only looked at again.
+    let watched = stage.phase == Phase::Soaking && run.place == Place::Patched;
+    if under_way || watched || stage.is_at_work(host) {
         return None;
     }
     let result = report::host_result(rollout, host);

@@ -227,14 +227,58 @@ fn read_stage(
     report_twice(sink, inventory, stage, &chosen, hosts);
     let kept = |ix: &usize| limit.is_none_or(|limit| limit.binary_search(ix).is_ok());
     let mut chosen: Vec<&InvHost> = chosen.iter().filter(|ix| kept(ix)).filter_map(|ix| inventory.host(*ix)).collect();
+    check_groups(sink, inventory, stage);
+    check_spread(sink, stage, &chosen);
     // The sort is stable: the rest stays in the inventory's order.
     chosen.sort_by_key(|host| !host.groups.iter().any(|group| group.as_str() == "canary"));
+    let mut chosen: Vec<Host> = chosen
+        .into_iter()
+        .map(|host| {
+            check_playbook(sink, host, given);
+            resolve(host, connect)
+        })
+        .collect();
+    chosen.sort_by_key(|host| settled.rank(host));
+    check_templates(sink, stage, &chosen);
     for host in chosen {
-        check_playbook(sink, host, given);
         settled.hosts.extend(u32::try_from(hosts.list.len()).ok().map(HostIx));
-        hosts.list.push(resolve(host, connect));
+        hosts.list.push(host);
     }
     settled
+}
+
+/// What a text names of a host, every host of the stage must have.
+fn check_templates(sink: &Sink, stage: &PlanStage, hosts: &[Host]) {
+    for text in &stage.templates {
+        if let Some(why) = hosts.iter().find_map(|host| text.value.lacks(host)) {
+            sink.error_hint(&text.span, why, "set it for each host of the stage, or for its group: vars = { … }");
+        }
+    }
+}
+
+/// Groups that come first must be groups.
+fn check_groups(sink: &Sink, inventory: &Inventory, stage: &PlanStage) {
+    for (group, span) in stage.stage.after.iter().zip(&stage.after) {
+        let known = || inventory.group_names();
+        if !known().any(|name| name == group.as_str()) {
+            let message = format!("`after` names the group `{group}`, which the inventory does not have");
+            match did_you_mean(group.as_str(), known()) {
+                Some(hint) => sink.error_hint(span, message, hint),
+                None => sink.error(span, message),
+            }
+        }
+    }
+}
+
+/// A host of which nobody knows what it shares with others cannot be kept apart from them.
+fn check_spread(sink: &Sink, stage: &PlanStage, chosen: &[&InvHost]) {
+    let Some((name, span)) = stage.stage.spread.as_ref().zip(stage.spread.as_ref()) else { return };
+    let without: Vec<&str> =
+        chosen.iter().filter(|host| !host.props.vars.contains_key(name)).map(|host| host.name.as_str()).collect();
+    let Some(first) = without.first() else { return };
+    let others = if without.len() == 1 { String::new() } else { format!(" (and {} more)", without.len() - 1) };
+    let message = format!("`spread` is by the variable `{name}`, which the host `{first}`{others} does not have");
+    sink.error_hint(span, message, "set it for each host, or for its group: vars = { … }");
 }
 
 fn report_twice(sink: &Sink, inventory: &Inventory, stage: &PlanStage, chosen: &[usize], hosts: &mut Hosts) {

@@ -64,7 +64,6 @@ pub(crate) enum State {
 /// A value that asks for nothing that is not built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Off {
-    Text(&'static str),
     Bool(bool),
 }
 
@@ -90,7 +89,6 @@ impl Key {
 impl std::fmt::Display for Off {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "\"{text}\""),
             Self::Bool(value) => write!(f, "{value}"),
         }
     }

@@ -7,9 +7,11 @@
 mod amount;
 pub(crate) mod approved;
 mod assemble;
+mod checks;
 mod config;
 mod direct;
 mod error;
+mod hooks;
 pub mod inventory;
 mod keys;
 mod nearest;

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checks::CHECK;
 use super::error::InputErrors;
+use super::hooks::{HOOKS, SNAPSHOT};
 use super::keys::{Key, Kind, TableDef};
 use super::notify;
 use super::patch;
@@ -118,8 +120,8 @@ pub(crate) static PLAN: TableDef = TableDef {
 /// What policies say, and plans do not.
 const OF_POLICIES: [&str; 5] = ["auto_approve", "emergency", "exception", "freeze", "limits"];
 
-pub(crate) static ALL: [&TableDef; 6] =
-    [&PLAN, &patch::PATCH, &stage::STAGE, &STAGE_WINDOW, &stage::APPROVAL, &notify::NOTIFY];
+pub(crate) static ALL: [&TableDef; 9] =
+    [&PLAN, &patch::PATCH, &stage::STAGE, &STAGE_WINDOW, &stage::APPROVAL, &notify::NOTIFY, &CHECK, &HOOKS, &SNAPSHOT];
 
 /// Reads a plan, and the approved list that it names.
 ///
@@ -156,7 +158,7 @@ fn read_root(root: Table<'_>, source: Source, path: &Path) -> Option<LoadedPlan>
     let inventory = root.checked("inventory", |text| beside(path, text));
     let allowed_signers = root.checked("allowed_signers", |text| beside(path, text));
     let patch = root.table("patch", &patch::PATCH).map(|table| patch::read_patch(table, path));
-    let stages = stage::read_stages(sink, root.tables("stage", &stage::STAGE));
+    let stages = stage::read_stages(sink, root.tables("stage", &stage::STAGE), path);
     let notify = notify::read_all(root.tables("notify", &notify::NOTIFY), path);
     let policy = root.table("policy", &policy::PLAN_POLICY).map(policy::read_plans_own);
     root.finish(&ALL);

@@ -78,7 +78,6 @@ fn later(accepted: &[Off]) -> Json {
     let values: Vec<Json> = accepted
         .iter()
         .map(|off| match off {
-            Off::Text(text) => json!(text),
             Off::Bool(flag) => json!(flag),
         })
         .collect();

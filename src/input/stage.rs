@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
+use super::checks::{self, CHECK};
+use super::hooks::{self, HOOKS, SNAPSHOT};
 use super::keys::{Key, Kind, Off, TableDef};
 use super::nearest::did_you_mean;
 use super::patch::read_globs;
 use super::plan::ALL;
 use super::source::Sink;
 use super::table::{At, Table};
-use super::window::{self, STAGE_WINDOW};
+use super::window::{self, STAGE_WINDOW, read_span};
 use crate::core::approval::{Approval, Who};
 use crate::core::calendar::Window;
-use crate::core::ids::{StageIx, StageName};
+use crate::core::health::HealthRule;
+use crate::core::ids::{GroupName, StageIx, StageName};
 use crate::core::settings::{Amount, DeadMan, OnExceeded, Restart, Scope, Stage};
+use crate::core::template::Template;
 
 /// A stage with its places; it has no hosts yet.
 #[derive(Debug, Clone)]
@@ -26,6 +31,12 @@ pub(crate) struct PlanStage {
     pub(crate) stated: BTreeMap<&'static str, Range<usize>>,
     /// Where the rules of its gate stand; its pattern, where it has the rules of every gate.
     pub(crate) approval: Range<usize>,
+    /// Where the variable stands that its hosts are kept apart by.
+    pub(crate) spread: Option<Range<usize>>,
+    /// Where each of the groups stands that come first.
+    pub(crate) after: Vec<Range<usize>>,
+    /// The texts with values of hosts in them.
+    pub(crate) templates: Vec<At<Template>>,
 }
 
 const HOUR: u64 = 3600;
@@ -71,23 +82,45 @@ pub(crate) static STAGE: TableDef = TableDef {
             "How long a host waits to be confirmed over a new connection before it undoes the patch by itself.",
         ),
         Key::new("approval", Kind::Either(&[Kind::False, Kind::Table(&APPROVAL)]), "The gate; `false`: none."),
-        Key::later("soak", &[Off::Text("0s")], "How long a wave is watched before its gate."),
+        Key::or("soak", Kind::Duration, "\"0s\"", "How long a wave is watched, its checks repeated, before its gate."),
         Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
-        Key::later("check", &[], "Checks of health before and after."),
+        Key::new("check", Kind::List(&ONE_CHECK), "Checks of each host, before and after."),
+        Key::or(
+            "health",
+            Kind::Word(&["fail", "report", "off"], &[]),
+            "\"fail\"",
+            "What becomes of a host that is worse than before: failed units, services, ports, mounts, disks, its clock.",
+        ),
+        Key::or(
+            "health_exclude",
+            Kind::List(&Kind::Text),
+            "[]",
+            "Globs on what is no part of that: units, `tcp/8080`, paths of mounts.",
+        ),
         Key::new(
             "window",
             Kind::List(&ONE_WINDOW),
             "When the stage's hosts may begin; of several, one is enough. Default: at any time.",
         ),
-        Key::later("hooks", &[], "Commands around stages and hosts."),
-        Key::later("snapshot", &[], "Snapshots beside the package rollback."),
-        Key::later("spread", &[], "Hosts that must not be patched at once."),
-        Key::later("after", &[], "Order between groups inside a stage."),
+        Key::new("hooks", Kind::Table(&HOOKS), "Commands around the stage and its hosts."),
+        Key::new("snapshot", Kind::Table(&SNAPSHOT), "A snapshot of each host beside its stash."),
+        Key::new(
+            "spread",
+            Kind::Text,
+            "A variable of the inventory, such as `rack`: no two hosts with the same value are worked on at once.",
+        ),
+        Key::new(
+            "after",
+            GROUPS,
+            "A group, or groups in order, whose hosts are done before the stage's others begin, such as \"db\".",
+        ),
     ],
 };
 
 static ONE_WINDOW: Kind = Kind::Table(&STAGE_WINDOW);
+static ONE_CHECK: Kind = Kind::Table(&CHECK);
 const WAVES: Kind = Kind::Either(&[Kind::Amount { min: 1 }, Kind::List(&Kind::Amount { min: 1 })]);
+const GROUPS: Kind = Kind::Either(&[Kind::Text, Kind::List(&Kind::Text)]);
 const SCOPE: Kind = Kind::Word(&["host", "wave", "stage", "run"], &[]);
 const REBOOT: Kind = Kind::Word(&["never", "needed", "always"], &[]);
 const DEAD_MAN: Kind = Kind::Either(&[Kind::Word(&["auto", "off"], &[]), Kind::Duration]);
@@ -130,8 +163,8 @@ struct Read {
 }
 
 /// Reads the stages and what they need of each other.
-pub(crate) fn read_stages(sink: &Sink, tables: Vec<Table<'_>>) -> Vec<PlanStage> {
-    let mut stages: Vec<Read> = tables.into_iter().filter_map(read_stage).collect();
+pub(crate) fn read_stages(sink: &Sink, tables: Vec<Table<'_>>, plan: &Path) -> Vec<PlanStage> {
+    let mut stages: Vec<Read> = tables.into_iter().filter_map(|table| read_stage(table, plan)).collect();
     let mut seen: BTreeMap<&StageName, usize> = BTreeMap::new();
     for (ix, stage) in stages.iter().enumerate() {
         if seen.insert(&stage.name.value, ix).is_some() {
@@ -151,11 +184,19 @@ pub(crate) fn read_stages(sink: &Sink, tables: Vec<Table<'_>>) -> Vec<PlanStage>
     stages.into_iter().map(|read| read.stage).collect()
 }
 
-fn read_stage(table: Table<'_>) -> Option<Read> {
+fn read_stage(table: Table<'_>, plan: &Path) -> Option<Read> {
     let name = table.checked("name", |text| StageName::new(text));
     let hosts = table.text("hosts");
     let needs = table.texts("needs");
     let waves = table.amounts("waves");
+    let spread = table.text("spread");
+    let after = read_after(&table);
+    let checks = checks::read(&table, plan);
+    let (hooks, of_hosts) = hooks::hooks(&table);
+    let (snapshot, of_snapshot) = hooks::snapshot(&table);
+    let texts = checks.iter().flat_map(|at| at.value.templates().map(|text| At::new(text.clone(), at.span.clone())));
+    let commands = of_hosts.into_iter().chain(of_snapshot).map(|at| At::new(at.value.command, at.span));
+    let templates = texts.chain(commands).collect();
     let stage = Stage {
         name: name.as_ref().map_or_else(|| StageName::new("unnamed"), |name| Ok(name.value.clone())).ok()?,
         pattern: hosts.as_ref().map(|h| h.value.clone()).unwrap_or_default(),
@@ -176,13 +217,38 @@ fn read_stage(table: Table<'_>) -> Option<Read> {
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(HOUR / 2)),
         approval: read_approval(&table),
         windows: read_windows(&table),
+        spread: spread.as_ref().map(|at| at.value.clone()),
+        after: after.iter().map(|at| at.value.clone()).collect(),
+        soak: read_span(&table, "soak").unwrap_or_default(),
+        checks: checks.into_iter().map(|at| at.value).collect(),
+        health: table.word("health").unwrap_or(HealthRule::Fail),
+        health_exclude: read_globs(&table, "health_exclude"),
+        hooks,
+        snapshot,
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());
     let stated = table.stated(&["waves", "parallel", "max_failed", "max_unreachable", "reboot"]);
     table.finish(&ALL);
     let pattern = hosts?.span;
     let approval = approval.unwrap_or_else(|| pattern.clone());
-    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, stated, approval } })
+    let spread = spread.map(|at| at.span);
+    let after = after.into_iter().map(|at| at.span).collect();
+    Some(Read { name: name?, needs, stage: PlanStage { stage, pattern, stated, approval, spread, after, templates } })
+}
+
+/// A group, or several in order.
+fn read_after(stage: &Table<'_>) -> Vec<At<GroupName>> {
+    let Some((value, _)) = stage.raw("after") else { return Vec::new() };
+    let one = value.get_ref().as_str().map(|text| vec![At::new(text.to_owned(), value.span())]);
+    let names = one.unwrap_or_else(|| stage.strings("after", value));
+    let group = |at: At<String>| match GroupName::new(&at.value) {
+        Ok(group) => Some(At::new(group, at.span)),
+        Err(why) => {
+            stage.sink.error(&at.span, why.to_string());
+            None
+        }
+    };
+    names.into_iter().filter_map(group).collect()
 }
 
 fn read_windows(stage: &Table<'_>) -> Vec<Vec<Window>> {

@@ -373,11 +373,6 @@ impl<'a> Table<'a> {
 /// Refuses a key that this version does not have, unless its value asks for nothing.
 fn refuse_later(sink: &Sink, name: &str, accepted: &[Off], span: &Range<usize>, value: &Value<'_>) {
     let same = |off: &Off| match off {
-        Off::Text("0s") => {
-            value.get_ref().as_str().is_some_and(|text| parse_duration(text) == Ok(Duration::ZERO))
-                || integer(value) == Some(0)
-        }
-        Off::Text(text) => value.get_ref().as_str() == Some(text),
         Off::Bool(flag) => value.get_ref().as_bool() == Some(*flag),
     };
     if accepted.iter().any(same) {

@@ -160,7 +160,7 @@ fn shown(value: &Value<'_>) -> String {
 }
 
 /// A span of time that may be nothing.
-fn read_span(table: &Table<'_>, name: &'static str) -> Option<Duration> {
+pub(crate) fn read_span(table: &Table<'_>, name: &'static str) -> Option<Duration> {
     let (value, _) = table.raw(name)?;
     let Some(text) = value.get_ref().as_str() else {
         let message = format!("`{name}` must be {}, not {}", Kind::Duration.expected(), found(value));

@@ -14,6 +14,8 @@ macro_rules! embed {
 
 const FILES: &[(&str, &str)] = embed![
     "prelude.sh",
+    "probe/probe.sh",
+    "probe/btrfs.sh",
     "apt.toml",
     "apt/lib.sh",
     "apt/detect.sh",

@@ -5,6 +5,7 @@
 
 mod embedded;
 pub(crate) mod load;
+mod probe;
 mod records;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::embedded::{NAMES as BUILT_IN, built_in};
 pub use self::load::{LoadError, from_path, schema};
+pub use self::probe::{Answered, Looked, btrfs, parse_look, probe};
 pub use self::records::{Fits, Lock, RecordError, Records, parse};
 use crate::core::ids::PlaybookName;
 

@@ -182,7 +182,13 @@ fn record(into: &mut Records, kind: &str, fields: &[&str]) -> Result<(), String>
         }),
         ("check", [name, answer, detail]) => {
             let ok = yes_or_no(answer)?;
-            into.checks.push(Check { name: (*name).to_owned(), ok, detail: (*detail).to_owned() });
+            into.checks.push(Check {
+                name: (*name).to_owned(),
+                ok,
+                detail: (*detail).to_owned(),
+                inconclusive: false,
+                answer: None,
+            });
         }
         ("conflict", [name, arch, _wanted, found]) => into.conflicts.push(package(name, arch, found)?),
         ("diff", [what, name, before, after]) => into.differences.push(Difference {

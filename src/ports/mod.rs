@@ -1,6 +1,7 @@
 //! The traits through which the engine reaches the world. Adapters implement them; tests and the simulation put their
 //! own in their place.
 
+pub mod control;
 pub mod signatures;
 pub mod state;
 

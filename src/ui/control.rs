@@ -62,7 +62,8 @@ fn lot_of(rollout: &Rollout, host: HostIx) -> Lot {
     let decided = stage.phase == Phase::Gate && stage.open_gate().is_none();
     match run.place {
         Place::Patched if decided => Lot::Stays,
-        Place::Applied | Place::Settled | Place::MustReboot | Place::Patched | Place::MustUndo => Lot::GoesBack,
+        Place::Applied | Place::Settled | Place::MustReboot | Place::InEffect | Place::Patched => Lot::GoesBack,
+        Place::MustUndo | Place::MustRestore => Lot::GoesBack,
         Place::Stashed if run.step == Some(Step::Apply) => Lot::GoesBack,
         Place::Kept => Lot::Stays,
         Place::Waiting | Place::Ready | Place::Stashed => Lot::NotBegun,

@@ -24,7 +24,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// An adapter sees no other adapter's inside; `job` is the remote protocol, and SSH is what carries it;
 /// `secret_command` is how a secret comes out of a command, for whoever needs one.
-const ADAPTER_ARROWS: &[(&str, &str)] = &[("ssh", "job"), ("prompt", "secret_command"), ("notify", "secret_command")];
+const ADAPTER_ARROWS: &[(&str, &str)] = &[
+    ("ssh", "job"),
+    ("prompt", "secret_command"),
+    ("notify", "secret_command"),
+    ("notify", "tls"),
+    ("control", "tls"),
+];
 
 /// Libraries that `core` may name: none of them does anything outside of memory.
 const PURE: &[&str] = &["serde", "serde_json", "sha2", "jiff", "thiserror", "schemars", "ulid"];

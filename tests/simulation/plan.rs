@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use patchctl::core::approval::{Approval, OnTimeout, When, Who};
 use patchctl::core::calendar::{Freeze, Window, Zone};
+use patchctl::core::health::HealthRule;
+use patchctl::core::hooks::Hooks;
 use patchctl::core::host::Place;
 use patchctl::core::ids::{ChangeId, Digest, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use patchctl::core::packages::{OpKind, PackageOp};
@@ -143,6 +145,14 @@ fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
         timeout: Duration::from_secs(1800),
         approval: approval(rng),
         windows: Vec::new(),
+        spread: None,
+        after: Vec::new(),
+        soak: Duration::ZERO,
+        checks: Vec::new(),
+        health: HealthRule::Off,
+        health_exclude: Vec::new(),
+        hooks: Hooks::default(),
+        snapshot: None,
     }
 }
 

@@ -12,6 +12,7 @@ use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::Settings;
 use patchctl::core::view::NoDisplay;
 use patchctl::engine::{self, EngineError, OnGate, Options, Run};
+use patchctl::ports::control::{Control, LocalCommand, LocalEnd, Page};
 use patchctl::ports::signatures::{BadSignature, SignError, Signature, Signatures, Signer};
 use patchctl::ports::{Reply, Wish};
 use tokio::time::{Instant, sleep};
@@ -461,6 +462,7 @@ async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first
         people: Arc::new(shared.clone()),
         signatures: Arc::new(NobodySigns),
         notifier: Arc::new(shared.clone()),
+        control: Arc::new(NoControl),
         display: Arc::new(NoDisplay),
         inbox: Box::new(Post(shared.clone())),
         signals: Box::new(Keyboard(shared.clone())),
@@ -538,4 +540,22 @@ fn finish(shared: &Shared, run: &Run) {
     }
     let folds = world.disk.folds_at_any_length(&mut rng, &given);
     world.must(folds, 9, || "a beginning of the journal does not fold".into());
+}
+
+/// Nothing is run here, and nobody is asked.
+struct NoControl;
+
+#[async_trait::async_trait]
+impl Control for NoControl {
+    async fn run(&self, _: &LocalCommand) -> Result<LocalEnd, String> {
+        Ok(LocalEnd { code: Some(0), ..LocalEnd::default() })
+    }
+
+    async fn page(&self, _: &str, _: Option<&std::path::Path>, _: Duration) -> Result<Page, String> {
+        Err("there is no web here".into())
+    }
+
+    async fn connect(&self, _: &str, _: Duration) -> Result<Duration, String> {
+        Err("there is no network here".into())
+    }
 }

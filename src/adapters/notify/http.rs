@@ -1,23 +1,16 @@
 //! One POST over HTTPS.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::http::Uri;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::RootCerts;
 
+use crate::adapters::tls::{self, is_loopback, is_tls_fault};
 use crate::ports::{Again, Secret, SendError};
 
 /// From looking up the name to the answer's head.
 const TIME: Duration = Duration::from_secs(10);
-/// Where systems keep the certificates that they trust: Debian, Red Hat, SUSE, Alpine.
-const ROOTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A request.
 pub(super) struct Request {
@@ -63,10 +56,8 @@ fn send(request: &Request) -> Result<(), SendError> {
     if !(secure || plain) {
         return Err(SendError::missing(format!("{place}: its URL must be https")));
     }
-    let tls = TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .root_certs(if secure { roots(request.ca.as_deref())? } else { RootCerts::new_with_certs(&[]) })
-        .build();
+    let roots = || tls::roots(request.ca.as_deref()).map_err(SendError::missing);
+    let tls = tls::config(if secure { roots()? } else { RootCerts::new_with_certs(&[]) });
     let mut config = ureq::Agent::config_builder()
         .tls_config(tls)
         .https_only(secure)
@@ -111,7 +102,7 @@ fn failed(place: &str, error: &ureq::Error) -> SendError {
     use ureq::Error;
     match error {
         Error::Rustls(why) => SendError::missing(format!("{place}: no safe connection: {why}")),
-        Error::Io(why) if tls_fault(why) => SendError::missing(format!("{place}: no safe connection: {why}")),
+        Error::Io(why) if is_tls_fault(why) => SendError::missing(format!("{place}: no safe connection: {why}")),
         Error::Io(why) => SendError::soon(format!("{place}: {why}")),
         Error::Timeout(_) => SendError::soon(format!("{place} did not answer within {} s", TIME.as_secs())),
         Error::HostNotFound => SendError::soon(format!("{place}: there is no address for this name")),
@@ -124,38 +115,4 @@ fn failed(place: &str, error: &ureq::Error) -> SendError {
         }
         _ => SendError::soon(format!("{place}: the request failed")),
     }
-}
-
-/// rustls's own errors arrive wrapped.
-fn tls_fault(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-}
-
-/// The system's certificates, and those of the plan's file.
-fn roots(ca: Option<&Path>) -> Result<RootCerts, SendError> {
-    let system = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from).into_iter().chain(ROOTS.map(PathBuf::from));
-    let mut certificates = system.filter_map(|path| std::fs::read(path).ok()).map(|pem| read(&pem)).next();
-    if let Some(path) = ca {
-        let pem = std::fs::read(path);
-        let pem = pem.map_err(|error| SendError::missing(format!("{}: {error}", path.display())))?;
-        let own = read(&pem);
-        if own.is_empty() {
-            return Err(SendError::missing(format!("{}: there is no certificate (PEM) in it", path.display())));
-        }
-        certificates.get_or_insert_default().extend(own);
-    }
-    let certificates = certificates.filter(|list| !list.is_empty()).ok_or_else(|| {
-        SendError::missing("this machine has no certificates of authorities (install ca-certificates)")
-    })?;
-    Ok(RootCerts::from(certificates))
-}
-
-fn read(pem: &[u8]) -> Vec<Certificate<'static>> {
-    let item = |item| if let Ok(PemItem::Certificate(certificate)) = item { Some(certificate) } else { None };
-    parse_pem(pem).filter_map(item).collect()
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

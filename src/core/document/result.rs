@@ -425,6 +425,9 @@ pub struct CheckResult {
     pub when: CheckWhen,
     /// Whether it passed.
     pub ok: bool,
+    /// It could not be told: a person must look. Left out where it could.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inconclusive: bool,
     /// What it saw.
     pub detail: String,
 }

@@ -283,6 +283,7 @@ fn pause_words(why: &PauseCause) -> String {
         PauseCause::Confirmation => "the first change waits for a person".into(),
         PauseCause::Signal(signal) => signal.clone(),
         PauseCause::Window => "a stage waits for its window".into(),
+        PauseCause::Soak => "a wave is watched".into(),
         PauseCause::Asked => "somebody asked for it".into(),
         PauseCause::Barred => "a host does not take us for who we are".into(),
     }

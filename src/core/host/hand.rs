@@ -13,7 +13,8 @@ impl HostRun {
         let untouched =
             matches!(self.place, Place::Waiting | Place::Ready | Place::Refused | Place::Current | Place::Stashed);
         // What a step that was under way has done, nobody knows.
-        let harmless = step.is_none_or(|step| matches!(step, Step::Resolve | Step::Stash | Step::Forget));
+        let changes = |step: Step| matches!(step, Step::Apply | Step::Settle | Step::Rollback | Step::Reboot);
+        let harmless = !step.is_some_and(changes);
         if untouched && harmless {
             let problem = Problem::new(ErrorKind::Refused, format!("given up: {reason}"));
             (self.place, self.problem) = (Place::Refused, Some(problem));
@@ -28,8 +29,11 @@ impl HostRun {
         (self.goes_back, self.undo_tries) = (goes_back, 0);
         self.asking = lost_in.filter(|step| step.is_job());
         if self.asking.is_none() {
-            let settled = lost_in == Some(Step::Confirm) && !goes_back;
-            self.place = if settled { Place::Settled } else { Place::MustUndo };
+            self.place = match lost_in {
+                Some(Step::Confirm) if !goes_back => Place::Settled,
+                Some(Step::Check) if !goes_back => Place::InEffect,
+                _ => Place::MustUndo,
+            };
         }
         self.alive = false;
     }
@@ -44,10 +48,10 @@ impl HostRun {
     pub(in crate::core) fn turn_back(&mut self) -> bool {
         match self.place {
             Place::Ready | Place::Stashed => {
-                self.place = Place::Ready;
+                (self.place, self.around.turned) = (Place::Ready, true);
                 true
             }
-            Place::Applied | Place::Settled | Place::MustReboot => {
+            Place::Applied | Place::Settled | Place::MustReboot | Place::InEffect => {
                 (self.place, self.undo_tries) = (Place::MustUndo, 0);
                 false
             }
@@ -77,6 +81,9 @@ impl HostRun {
 
     pub(in crate::core) fn retry(&mut self) {
         let (tries, claimed, acted, alive, lost_in) = (self.tries, self.claimed, self.acted, self.alive, self.lost_in);
-        *self = Self { tries, claimed, acted, alive, lost_in, ..Self::new(self.wave, self.reboot) };
+        // A snapshot of an earlier try is still of the host as it was.
+        let snapped = self.around.snapped;
+        *self = Self { tries, claimed, acted, alive, lost_in, ..Self::new(self.wave, self.rules) };
+        self.around.snapped = snapped;
     }
 }

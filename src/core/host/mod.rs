@@ -1,10 +1,13 @@
 //! One host's way through a run: where it stands, what comes next, and what each result makes of it.
 
+mod around;
 mod hand;
 mod inspect;
 
 use jiff::Timestamp;
 
+use self::around::Around;
+pub use self::around::Rules;
 use super::event::Step;
 use super::findings::{Fate, Inspection, RebootNeed, Resolution, StepReport, StepResult};
 use super::problem::{ErrorKind, Problem};
@@ -16,7 +19,7 @@ pub const ROLLBACK_TRIES: u32 = 2;
 /// How often a stash is tried: what stands in its way (a lock, a repository) may pass, and nothing is changed by it.
 pub const STASH_TRIES: u32 = 3;
 
-const STEPS: usize = 9;
+const STEPS: usize = 16;
 
 /// Where a host stands when no step runs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +42,16 @@ pub enum Place {
     Settled,
     /// The transaction is in effect, and the host is to boot.
     MustReboot,
+    /// The transaction is in effect, and the host was not looked at since.
+    InEffect,
     /// The transaction is in effect; nobody has decided on it.
     Patched,
     /// Decided: it stays.
     Kept,
     /// It must go back.
     MustUndo,
+    /// It must go back by its snapshot.
+    MustRestore,
     /// It is as it was.
     Restored,
     /// It is not as it was, and not as it should be.
@@ -60,6 +67,8 @@ pub enum Activity {
     Resolving,
     /// Patching a wave.
     Rolling,
+    /// Watching a wave.
+    Soaking,
     /// Taking back.
     Undoing,
     /// Taking claims off.
@@ -81,6 +90,10 @@ pub struct HostRun {
     pub resolution: Option<Box<Resolution>>,
     /// What is in effect after the patch.
     pub settled: Option<Box<StepReport>>,
+    /// What checks before the patch said, and how the host was.
+    pub probed: Option<Box<StepReport>>,
+    /// What checks after the patch said last.
+    pub checked: Option<Box<StepReport>>,
     /// What the rollback did.
     pub undone: Option<Box<StepReport>>,
     /// Why it failed, or was refused.
@@ -117,8 +130,10 @@ pub struct HostRun {
     asking: Option<Step>,
     /// The job that is under way is asked about, and not begun where the host does not know it.
     pub asked: bool,
-    /// What its stage does about reboots.
-    reboot: Reboot,
+    /// What its stage wants of its way.
+    rules: Rules,
+    /// How far what goes around the patch has come.
+    around: Around,
     /// The step in which it was lost.
     lost_in: Option<Step>,
     /// Jobs started on it, by step: the next try's number.
@@ -133,14 +148,16 @@ pub struct HostRun {
 }
 
 impl HostRun {
-    /// A host that nothing has happened to, in this wave of a stage that does this about reboots.
-    pub fn new(wave: u32, reboot: Reboot) -> Self {
+    /// A host that nothing has happened to, in this wave of a stage with these rules.
+    pub fn new(wave: u32, rules: Rules) -> Self {
         Self {
             place: Place::Waiting,
             step: None,
             wave,
             resolution: None,
             settled: None,
+            probed: None,
+            checked: None,
             undone: None,
             problem: None,
             undo_problem: None,
@@ -159,7 +176,8 @@ impl HostRun {
             must_inspect: false,
             asking: None,
             asked: false,
-            reboot,
+            rules,
+            around: Around::default(),
             lost_in: None,
             tries: [0; STEPS],
             undo_tries: 0,
@@ -184,20 +202,22 @@ impl HostRun {
         if self.asking.is_some() {
             return self.asking.filter(|_| matches!(activity, Activity::Rolling | Activity::Undoing));
         }
-        let undo_only = matches!(kind, RunKind::Rollback { .. });
         match (activity, self.place) {
             (Activity::Resolving, Place::Waiting) => Some(Step::Resolve),
-            (Activity::Rolling, Place::Ready) if undo_only => Some(Step::Rollback),
-            (Activity::Rolling, Place::Ready) => Some(Step::Stash),
-            (Activity::Rolling, Place::Stashed) => Some(Step::Apply),
+            (Activity::Rolling, Place::Ready) => self.next_before(kind),
+            (Activity::Rolling, Place::Stashed) => Some(self.next_stashed()),
             (Activity::Rolling, Place::Applied) => Some(Step::Settle),
             (Activity::Rolling, Place::Settled) => Some(Step::Confirm),
             (Activity::Rolling, Place::MustReboot) => Some(Step::Reboot),
-            (Activity::Rolling | Activity::Undoing, Place::MustUndo) => Some(Step::Rollback),
+            (Activity::Rolling, Place::InEffect) => Some(Step::Check),
+            (Activity::Soaking, Place::Patched) if self.around.must_check => Some(Step::Check),
+            (Activity::Rolling | Activity::Soaking | Activity::Undoing, Place::MustUndo) => Some(self.next_back()),
+            (Activity::Rolling | Activity::Soaking | Activity::Undoing, Place::MustRestore) => Some(Step::Restore),
+            (Activity::Rolling | Activity::Soaking | Activity::Undoing, _) => self.next_after(),
             (Activity::Closing, Place::Lost | Place::NotRestored) => None,
             // Nothing begins beside a job that may run, and its claim keeps other runs away.
             (Activity::Closing, _) if self.alive => None,
-            (Activity::Closing, _) if self.claimed => Some(Step::Forget),
+            (Activity::Closing, _) => self.next_discard().or(self.claimed.then_some(Step::Forget)),
             _ => None,
         }
     }
@@ -233,7 +253,8 @@ impl HostRun {
             return;
         }
         self.tries[step as usize] += 1;
-        self.claimed |= step.is_job();
+        self.claimed |= self.runs_as_job(step);
+        self.begin_around(step);
         self.undo_tries += u32::from(step == Step::Rollback);
         if step.arms() {
             (self.armed, self.acted) = (self.dead_man().is_some(), false);
@@ -262,7 +283,7 @@ impl HostRun {
         let lost = matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
         // A stash begins once an earlier one has ended.
         self.alive &= step != Step::Stash;
-        self.alive |= step.is_job() && lost;
+        self.alive |= self.runs_as_job(step) && lost;
         if lost {
             self.lost_in = Some(step);
         }
@@ -271,6 +292,7 @@ impl HostRun {
             self.worked_ms += u64::try_from(took).unwrap_or(0);
         }
         match (step, result) {
+            _ if self.end_around(step, result) => {}
             (_, StepResult::Resolved(resolution)) => self.resolution = Some(resolution.clone()),
             (_, StepResult::Inspected(_)) => {}
             (Step::Forget, StepResult::Done(_)) => (self.claimed, self.armed) = (false, false),
@@ -282,8 +304,11 @@ impl HostRun {
             (_, StepResult::Done(report)) => self.forward(step, report),
             (_, StepResult::Failed { problem, fate, report }) => self.stopped(step, problem, *fate, report),
         }
-        if self.goes_back && matches!(self.place, Place::Applied | Place::Settled | Place::MustReboot | Place::Patched)
-        {
+        let forward = matches!(
+            self.place,
+            Place::Applied | Place::Settled | Place::MustReboot | Place::InEffect | Place::Patched
+        );
+        if self.goes_back && forward {
             self.place = Place::MustUndo;
         }
     }
@@ -323,13 +348,13 @@ impl HostRun {
     /// The transaction is in effect; the host may be to boot all the same.
     fn in_effect(&mut self) -> Place {
         let due = self.settled.as_deref().map(|report| &report.reboot);
-        let wanted = match self.reboot {
+        let wanted = match self.rules.reboot {
             Reboot::Never => false,
             Reboot::Needed => due.is_some_and(RebootNeed::is_due),
             Reboot::Always => true,
         };
         if !wanted || self.rebooted {
-            return Place::Patched;
+            return self.well();
         }
         self.reboot_reason = Some(match due {
             Some(RebootNeed::Yes(why)) => why.clone(),
@@ -344,9 +369,8 @@ impl HostRun {
         self.place = match (step, fate) {
             (Step::Stash, Fate::Unchanged | Fate::Changed) if passes && self.may_stash_again() => Place::Ready,
             // Neither asking nor stashing changes a package, whatever became of the connection.
-            (Step::Resolve | Step::Recheck | Step::Stash, _) | (Step::Apply | Step::Rollback, Fate::Unchanged) => {
-                Place::Refused
-            }
+            (Step::Resolve | Step::Recheck | Step::Before | Step::Probe | Step::Stash | Step::Snapshot, _)
+            | (Step::Apply | Step::Rollback, Fate::Unchanged) => Place::Refused,
             (_, Fate::Lost) => Place::Lost,
             // It was asked about and never began.
             (Step::Settle, Fate::Unchanged) => Place::Applied,
@@ -359,7 +383,7 @@ impl HostRun {
             self.claimed = false;
         }
         self.failed |= !matches!(self.place, Place::Refused | Place::Ready | Place::Applied);
-        if step != Step::Resolve {
+        if matches!(step, Step::Stash | Step::Apply | Step::Settle | Step::Confirm | Step::Reboot | Step::Rollback) {
             self.settled = Some(Box::new(report.clone()));
         }
     }
@@ -373,7 +397,7 @@ impl HostRun {
     pub(super) fn rests(&mut self) -> bool {
         match self.place {
             Place::Ready if self.problem.is_some() => self.place = Place::Refused,
-            Place::Stashed => self.place = Place::Ready,
+            Place::Ready | Place::Stashed => (self.place, self.around.turned) = (Place::Ready, true),
             _ => return false,
         }
         true
@@ -383,7 +407,7 @@ impl HostRun {
     pub(super) fn stays_up(&mut self) -> bool {
         let waits = self.place == Place::MustReboot;
         if waits {
-            self.place = Place::Patched;
+            self.place = self.well();
         }
         waits
     }
@@ -392,13 +416,18 @@ impl HostRun {
     pub(super) fn is_booting(&self) -> bool {
         let failed = self.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::Reboot);
         self.step == Some(Step::Reboot)
-            || (self.rebooted && matches!(self.place, Place::Applied | Place::Settled))
+            || (self.rebooted && matches!(self.place, Place::Applied | Place::Settled | Place::InEffect))
             || (failed && self.place == Place::MustUndo)
     }
 
     fn undo_ended(&mut self, report: &StepReport) {
         let exact = report.differences.is_empty() && report.conflicts.is_empty();
-        self.place = if exact { Place::Restored } else { Place::NotRestored };
+        self.place = match exact {
+            true => Place::Restored,
+            // What somebody else has changed since would go with it.
+            false if self.may_restore() && report.conflicts.is_empty() => Place::MustRestore,
+            false => Place::NotRestored,
+        };
         self.undone = Some(Box::new(report.clone()));
         (self.undo_problem, self.armed) = (None, false);
     }
@@ -420,6 +449,7 @@ impl HostRun {
             _ if untouched => Place::Refused,
             Fate::Lost => Place::Lost,
             _ if self.undo_tries < ROLLBACK_TRIES => Place::MustUndo,
+            _ if self.may_restore() => Place::MustRestore,
             _ => Place::NotRestored,
         };
     }

@@ -7,7 +7,7 @@ use crate::core::document::{
     RollbackResult, Services, StateReason, Verdict,
 };
 use crate::core::event::{GateKind, StageEnd, Step, UndoCause};
-use crate::core::findings::{RebootNeed, ServiceState, StepReport};
+use crate::core::findings::{Check, RebootNeed, ServiceState, StepReport};
 use crate::core::host::{HostRun, Place};
 use crate::core::ids::HostIx;
 use crate::core::problem::ErrorKind;
@@ -66,6 +66,9 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
             Standing::new(Did::None, State::Skipped, StateReason::Running)
         }
         Place::Waiting | Place::Ready => {
+            if stage.before == Some(false) {
+                return Standing::new(Did::None, State::Failed, StateReason::Skipped);
+            }
             let rejected =
                 matches!(stage.phase, Phase::Ended(StageEnd::Rejected | StageEnd::Declined | StageEnd::Cancelled));
             let reason = if rejected { StateReason::Rejected } else { StateReason::NotBegun };
@@ -78,12 +81,12 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
         Place::Excepted => Standing::new(Did::None, State::Skipped, StateReason::Excepted),
         Place::Refused => Standing::new(Did::None, State::Failed, refusal_reason(run)),
         Place::Stashed => Standing::new(Did::None, State::Skipped, StateReason::Running),
-        Place::Applied | Place::Settled | Place::MustReboot => {
+        Place::Applied | Place::Settled | Place::MustReboot | Place::InEffect => {
             Standing::new(Did::Patch, State::Success, StateReason::Running)
         }
         Place::Patched => Standing::new(Did::Patch, State::Success, StateReason::Waiting),
         Place::Kept => Standing::new(Did::Patch, State::Success, StateReason::Patched),
-        Place::MustUndo => Standing::new(Did::Patch, State::Failed, StateReason::Running),
+        Place::MustUndo | Place::MustRestore => Standing::new(Did::Patch, State::Failed, StateReason::Running),
         Place::Restored => Standing {
             by_failure: !undo_run && !was_rejected(stage),
             ..Standing::new(Did::Rollback, State::Success, StateReason::Restored)
@@ -101,6 +104,11 @@ fn all_excepted(rollout: &Rollout, host: HostIx) -> bool {
 
 fn refusal_reason(run: &HostRun) -> StateReason {
     match run.problem.as_ref().map(|problem| problem.kind) {
+        Some(_)
+            if run.problem.as_ref().is_some_and(|problem| problem.step.as_deref() == Some(Step::Before.as_str())) =>
+        {
+            StateReason::Skipped
+        }
         Some(kind) if kind.is_unreachable() => StateReason::Unreachable,
         Some(ErrorKind::Unproven) => StateReason::Unproven,
         Some(ErrorKind::Claimed) => StateReason::Claimed,
@@ -294,8 +302,31 @@ pub(super) fn reboot(run: &HostRun) -> Reboot {
     Reboot { needed: run.reboot_reason.is_some() || due.is_some_and(RebootNeed::is_due), done: run.rebooted, reason }
 }
 
-/// The checks that are built in: what verifying a host found.
+/// What checks of a host said: those before the patch, what verifying it found, those after it.
 pub(in crate::core) fn checks(run: &HostRun) -> Vec<CheckResult> {
+    let of = |report: &Option<Box<StepReport>>, when| {
+        let all = report.iter().flat_map(|report| report.checks.iter());
+        all.map(move |found| check_result(found, when)).collect::<Vec<_>>()
+    };
+    let mut all = of(&run.probed, CheckWhen::Before);
+    all.extend(verified(run));
+    // Of a host that is back they say why it went.
+    all.extend(of(&run.checked, CheckWhen::After));
+    all
+}
+
+fn check_result(found: &Check, when: CheckWhen) -> CheckResult {
+    CheckResult {
+        name: found.name.clone(),
+        when,
+        ok: found.ok,
+        inconclusive: found.inconclusive,
+        detail: if found.inconclusive { format!("inconclusive: {}", found.detail) } else { found.detail.clone() },
+    }
+}
+
+/// What verifying a host found, for as long as it holds.
+fn verified(run: &HostRun) -> Vec<CheckResult> {
     let Some(report) = run.settled.as_deref() else { return Vec::new() };
     let installed = matches!(run.place, Place::Patched | Place::Kept);
     if !installed {
@@ -308,12 +339,18 @@ pub(in crate::core) fn checks(run: &HostRun) -> Vec<CheckResult> {
         (0, stale) => format!("{stale} still on old code"),
         (failed, _) => format!("{failed} did not start again"),
     };
-    let check = |name: &str, ok, detail| CheckResult { name: name.into(), when: CheckWhen::After, ok, detail };
+    let check = |name: &str, ok, detail| CheckResult {
+        name: name.into(),
+        when: CheckWhen::After,
+        ok,
+        inconclusive: false,
+        detail,
+    };
     let built_in = [
         check("packages", true, format!("{} as resolved", report.packages.len())),
         check("services", failed == 0, services),
     ];
-    let own = report.checks.iter().map(|found| check(&found.name, found.ok, found.detail.clone()));
+    let own = report.checks.iter().map(|found| check_result(found, CheckWhen::After));
     built_in.into_iter().chain(own).collect()
 }
 

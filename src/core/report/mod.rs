@@ -235,7 +235,7 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             ..nothing(WaitingFor::Approval, &settings.stages[ix.at()].name)
         });
     }
-    let rests = matches!(rollout.paused(), None | Some(PauseCause::Window | PauseCause::Gate));
+    let rests = matches!(rollout.paused(), None | Some(PauseCause::Window | PauseCause::Gate | PauseCause::Soak));
     // Where others must declare it, too, that is how to go on.
     let declares = rollout.settings().policy.emergency.as_ref().is_some_and(|rule| {
         let (have, need) = rollout.declared().tally(rule);
@@ -252,6 +252,10 @@ fn waiting(rollout: &Rollout, outcome: Outcome) -> Option<Waiting> {
             command: format!("patchctl resume {}{emergency}", settings.run),
             ..nothing(WaitingFor::Window, &settings.stages[ix.at()].name)
         });
+    }
+    if let Some((ix, soak)) = rollout.soaking().filter(|_| rests && rollout.running().next().is_none()) {
+        let opens_at = Some(Stamp(soak.until));
+        return Some(Waiting { opens_at, ..nothing(WaitingFor::Soak, &settings.stages[ix.at()].name) });
     }
     if outcome == Outcome::Running {
         return None;

@@ -40,6 +40,7 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
             return (StageState::Waiting, StageReason::Person);
         }
         Phase::Resolved if rollout.is_confirming() => return (StageState::Waiting, StageReason::Person),
+        Phase::Soaking if run.active_hosts() == 0 => return (StageState::Waiting, StageReason::Soak),
         Phase::Ended(end) => *end,
         _ => return (StageState::Running, StageReason::Running),
     };

@@ -8,7 +8,7 @@ use super::super::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use super::super::host::{Activity, Place};
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
 use super::super::problem::ErrorKind;
-use super::super::settings::{OnExceeded, RunKind, Scope, Stage, Unproven};
+use super::super::settings::{OnExceeded, RunKind, Scope, Unproven};
 use super::super::stage::{Phase, StageRun};
 use super::Rollout;
 
@@ -45,6 +45,14 @@ impl Rollout {
     }
 
     fn advance_stage(&self, ix: StageIx, head: Digest, now: Timestamp) -> Option<Event> {
+        if self.stages[ix.at()].hook.is_some() {
+            return None;
+        }
+        let event = self.by_phase(ix, head, now)?;
+        Some(self.after_stage_first(ix, &event).unwrap_or(event))
+    }
+
+    fn by_phase(&self, ix: StageIx, head: Digest, now: Timestamp) -> Option<Event> {
         let run = &self.stages[ix.at()];
         match &run.phase {
             Phase::Pending | Phase::Resolved if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
@@ -61,6 +69,11 @@ impl Rollout {
             Phase::BetweenWaves if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::BetweenWaves if run.unreached => Some(self.after_silence(ix, head)),
             Phase::BetweenWaves if self.needs_not_met(ix) => self.needs_first(ix, head),
+            Phase::BetweenWaves if self.must_soak(ix) => self.soak_begins(ix, now),
+            Phase::Soaking => self
+                .watch_failures(ix)
+                .or_else(|| self.next_step(ix, now))
+                .or_else(|| run.is_through().then(|| self.after_look(ix, now)).flatten()),
             Phase::BetweenWaves => {
                 self.next_wave(ix, head, now).unwrap_or_else(|| Some(self.after_last_wave(ix, head)))
             }
@@ -117,23 +130,15 @@ impl Rollout {
         if !run.ready.is_empty() {
             return self.shut_out(ix, now).flatten();
         }
-        let host = run.queue.front().filter(|_| run.active < stage.parallel && self.has_room())?;
+        if run.active.len() >= stage.parallel as usize || !self.has_room() {
+            return None;
+        }
+        let host = self.next_of_queue(ix, activity)?;
         let begins = activity == Activity::Rolling && self.hosts[host.at()].place == Place::Ready;
         match self.shut_out(ix, now).filter(|_| begins) {
             Some(waits) => waits,
-            None => start(*host),
+            None => start(host),
         }
-    }
-
-    /// Whether the process that drives the run may work on one more host.
-    fn has_room(&self) -> bool {
-        self.forks.is_none_or(|most| self.running().count() < most.max(1) as usize)
-    }
-
-    /// Whether one more host of the stage may boot.
-    fn may_boot(&self, stage: &Stage) -> bool {
-        let booting = stage.hosts.iter().filter(|host| self.hosts[host.at()].is_booting()).count();
-        booting < stage.reboot_parallel.of(stage.hosts.len()).max(1)
     }
 
     /// A run that stops leaves no host whose dead man would act: what was changed there is confirmed first.
@@ -152,7 +157,7 @@ impl Rollout {
             return self.next_step(ix, now);
         }
         let host = run.ready.iter().find(|host| self.hosts[host.at()].place == Place::MustUndo)?;
-        let step = Step::Rollback;
+        let step = self.hosts[host.at()].next(Activity::Undoing, &self.settings.kind)?;
         Some(Event::StepStarted { host: *host, step, job: self.job_id(*host, step) })
     }
 
@@ -179,8 +184,9 @@ impl Rollout {
 
     /// The ID of a step's job on a host, by the number of the try.
     pub(super) fn job_of(&self, host: HostIx, step: Step, number: u32) -> Option<JobId> {
-        let text = format!("{}-h{}-{}-{number}", self.settings.run, host.0, step.as_str());
-        step.is_job().then(|| JobId::new(text).ok()).flatten()
+        let word = step.as_str().replace('_', "-");
+        let text = format!("{}-h{}-{word}-{number}", self.settings.run, host.0);
+        self.hosts[host.at()].runs_as_job(step).then(|| JobId::new(text).ok()).flatten()
     }
 
     /// A stage that this one needs was taken back, or begins again.
@@ -281,7 +287,7 @@ impl Rollout {
             let hosts: Vec<HostIx> = members.iter().filter(ready).copied().collect();
             (!hosts.is_empty()).then_some(Event::WaveStarted { stage: ix, wave, hosts })
         })?;
-        let each = self.gate_rules(ix).is_some_and(|rules| rules.each_wave);
+        let each = self.gate_rules(ix).is_some_and(|rules| rules.each_wave) || self.is_inconclusive(ix);
         let wave_of_next = if let Event::WaveStarted { wave, .. } = &next { *wave } else { 0 };
         let hosts = self.settings.stages[ix.at()].hosts.iter().map(|host| &self.hosts[host.at()]);
         let mut undecided = hosts.filter(|host| host.place == Place::Patched);
@@ -299,10 +305,13 @@ impl Rollout {
         if let Some(need) = needs.iter().find(|need| self.has_lapsed(**need, |other| other == ix, now)) {
             return Some(Some(Event::ApprovalLapsed { stage: *need }));
         }
-        Some(match needs.iter().find(|need| self.must_recheck(**need)) {
-            Some(need) => Some(Event::RecheckStarted { stage: *need }),
-            None => Some(next),
-        })
+        if let Some(need) = needs.iter().find(|need| self.must_recheck(**need)) {
+            return Some(Some(Event::RecheckStarted { stage: *need }));
+        }
+        Some(Some(match run.before {
+            Some(false) => self.stop_before_change(ix, StageEnd::Refused, head),
+            _ => self.before_stage_first(ix).unwrap_or(next),
+        }))
     }
 
     fn watch_failures(&self, ix: StageIx) -> Option<Event> {
@@ -325,7 +334,8 @@ impl Rollout {
 
     fn after_last_wave(&self, ix: StageIx, head: Digest) -> Event {
         let close = |end| Event::ClosingStarted { stage: ix, end };
-        let gate = self.gate_rules(ix).is_some_and(|rules| rules.when.is_after());
+        // What could not be told a person looks at, whether the plan has a gate or not.
+        let gate = self.gate_rules(ix).is_some_and(|rules| rules.when.is_after()) || self.is_inconclusive(ix);
         if self.has_patched(ix) {
             return if gate { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Approved) };
         }

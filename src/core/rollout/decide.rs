@@ -124,6 +124,7 @@ impl Rollout {
             Input::StepEnded { host, step, result, ops, installed } => {
                 self.step_result(host, step, result, ops, installed)
             }
+            Input::HookEnded { stage, hook, problem, log } => self.hook_end(stage, hook, problem, log),
             Input::Confirm { by, yes } if self.confirming => {
                 Ok(vec![if yes { Event::Confirmed { by } } else { Event::Declined { by } }])
             }
@@ -359,7 +360,14 @@ impl Rollout {
             let approves = decision.verdict == Verdict::Approved && gate.kind != GateKind::Before;
             approves.then(|| self.missing_check(stage)).flatten().map(NotCounted::Unchecked)
         };
-        let objection = objection.or_else(unchecked);
+        let objection = objection.or_else(unchecked).or_else(|| {
+            // Whoever approved beforehand could not know of it.
+            let beforehand = decision.how == How::Flag && decision.verdict == Verdict::Approved;
+            (beforehand && gate.kind != GateKind::Before)
+                .then(|| self.inconclusive(stage))
+                .flatten()
+                .map(NotCounted::Inconclusive)
+        });
         objection.or_else(|| {
             let scope = decision.preapproval()?;
             let gaps = told(&self.gaps(scope, stage, now));
@@ -479,7 +487,7 @@ impl Rollout {
         if self.confirming {
             return Some(PauseCause::Confirmation);
         }
-        self.shut().map(|_| PauseCause::Window)
+        self.shut().map(|_| PauseCause::Window).or_else(|| self.soaking().map(|_| PauseCause::Soak))
     }
 }
 

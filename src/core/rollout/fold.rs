@@ -11,8 +11,6 @@ use crate::core::findings::{Fate, Resolution, StepResult};
 use crate::core::host::{Activity, HostRun, Place};
 use crate::core::ids::{Digest, HostIx, JobId, StageIx};
 use crate::core::preapproval::Uncovered;
-use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::{Person, RunKind};
 use crate::core::stage::{Phase, Shut, StageRun};
 
 impl Rollout {
@@ -136,6 +134,14 @@ impl Rollout {
                 }
             }
             Event::WaveEnded { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
+            Event::SoakStarted { stage, until } => self.soak_started(*stage, *until, at)?,
+            Event::SoakLooked { stage } => self.soak_looked(*stage, at)?,
+            Event::SoakEnded { stage } => {
+                let run = self.stage_mut(*stage)?;
+                (run.phase, run.soak, run.soaked) = (Phase::BetweenWaves, None, run.wave);
+            }
+            Event::HookStarted { stage, hook, host, job } => self.hook_started(*stage, *hook, *host, job.as_ref())?,
+            Event::HookEnded { stage, hook, problem, .. } => self.hook_ended(*stage, *hook, problem.as_ref())?,
             Event::Exceeded { stage } | Event::Unreached { stage } => {
                 let run = self.stage_mut(*stage)?;
                 if matches!(event, Event::Exceeded { .. }) {
@@ -207,7 +213,7 @@ impl Rollout {
             run.phase = end.map_or(Phase::Gate, Phase::Ended);
             run.queue.clear();
             run.ready.clear();
-            run.active = 0;
+            run.active.clear();
             for host in &self.settings.stages[ix.at()].hosts {
                 self.hosts[host.at()].forget_recheck();
                 self.open.remove(&Slot::Host(*host));
@@ -348,6 +354,11 @@ impl Rollout {
         match (step, result) {
             (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(self.claim_left(host, problem)),
             (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
+            (Step::Before | Step::After | Step::Discard, StepResult::Failed { problem, .. })
+                if self.hosts[host.at()].goes_on_after(step) =>
+            {
+                self.notes.push(problem.clone());
+            }
             _ => {}
         }
         self.barred.remove(&host);
@@ -356,114 +367,36 @@ impl Rollout {
         let activity = stage.activity().ok_or(Misfit("a step's end in a stage at rest"))?;
         let run = &mut self.hosts[host.at()];
         // It may have something to do, and does not come to it any more.
-        let rests = activity == Activity::Rolling
-            && (self.cancelled.is_some() && run.turn_back() || stage.is_stopped() && run.rests());
+        if activity == Activity::Rolling && self.cancelled.is_some() {
+            run.turn_back();
+        } else if activity == Activity::Rolling && stage.is_stopped() {
+            run.rests();
+        }
         if stage.exceeded {
             run.stays_up();
         }
         match run.next(activity, &self.settings.kind) {
             Some(Step::Reboot) => stage.to_reboot.push_back(host),
-            Some(_) if !rests => stage.ready.push_back(host),
-            _ => stage.active = stage.active.checked_sub(1).ok_or(Misfit("more hosts came to rest than began"))?,
+            Some(_) => stage.ready.push_back(host),
+            _ if stage.active.remove(&host) => {}
+            _ => return Err(Misfit("a host came to rest that had not begun")),
         }
         Ok(())
     }
 
     /// Hosts between two steps that come to rest with this.
-    fn rest(&mut self, stage: StageIx, mut rests: impl FnMut(&mut HostRun) -> bool) {
+    pub(super) fn rest(&mut self, stage: StageIx, mut rests: impl FnMut(&mut HostRun) -> bool) {
         let run = &mut self.stages[stage.at()];
-        let (waiting, hosts) = (run.ready.len(), &mut self.hosts);
-        run.ready.retain(|host| !rests(&mut hosts[host.at()]));
-        // Each of them was counted when it began.
-        run.active = run.active.saturating_sub(u32::try_from(waiting - run.ready.len()).unwrap_or(0));
-    }
-
-    /// Nothing new begins anywhere; what is changed and not approved goes back.
-    fn cancel(&mut self, by: Person, reason: String, at: Timestamp) {
-        self.cancelled = Some((by, reason, at));
-        self.confirming = false;
-        self.open.remove(&Slot::Confirm);
-        for ix in (0..).map(StageIx).take(self.stages.len()) {
-            let run = &mut self.stages[ix.at()];
-            run.shut = None;
-            match run.phase {
-                Phase::Resolving => run.queue.clear(),
-                Phase::Rolling => {
-                    run.queue.clear();
-                    let booting_next = std::mem::take(&mut run.to_reboot);
-                    run.ready.extend(booting_next);
-                    self.rest(ix, HostRun::turn_back);
-                }
-                _ => {}
+        let (active, hosts, kind) = (&mut run.active, &mut self.hosts, &self.settings.kind);
+        run.ready.retain(|host| {
+            let at = &mut hosts[host.at()];
+            // What goes around its patch may be due all the same.
+            let rests = rests(at) && at.next(Activity::Rolling, kind).is_none();
+            if rests {
+                active.remove(host);
             }
-        }
-    }
-
-    /// Lost hosts are asked about the job in which they were lost; others only have to go back again.
-    fn recovering(&mut self, hosts: &[HostIx]) -> Result<(), Misfit> {
-        self.finished = false;
-        for host in hosts {
-            let ix = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
-            let undoes = matches!(self.settings.kind, RunKind::Rollback { .. });
-            let cause = match &self.stages[ix.at()].phase {
-                Phase::Ended(_) | Phase::Rolling if undoes => None,
-                Phase::Ended(StageEnd::Rejected) | Phase::Undoing(UndoCause::Rejected) => Some(UndoCause::Rejected),
-                Phase::Ended(StageEnd::Cancelled) | Phase::Undoing(UndoCause::Cancelled) => Some(UndoCause::Cancelled),
-                Phase::Ended(StageEnd::Approved | StageEnd::Current | StageEnd::Incomplete) => None,
-                Phase::Gate | Phase::Rolling => None,
-                Phase::Ended(_) | Phase::Undoing(_) => Some(UndoCause::Failed),
-                _ => return Err(Misfit("hosts of a stage that has begun something else are asked")),
-            };
-            self.hosts[host.at()].recover(cause.is_some());
-            let run = &mut self.stages[ix.at()];
-            run.phase = cause.map_or(Phase::Rolling, Phase::Undoing);
-            run.queue.push_back(*host);
-            run.recovered = true;
-            self.open.remove(&Slot::Gate(ix));
-        }
-        Ok(())
-    }
-
-    /// Nothing is expected of the host any more.
-    fn released(&mut self, host: HostIx, reason: &str) -> Result<(), Misfit> {
-        let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
-        let (failed, began) = (self.hosts[host.at()].failed, self.hosts[host.at()].step);
-        self.hosts[host.at()].give_up(reason);
-        self.open.remove(&Slot::Host(host));
-        self.barred.remove(&host);
-        if self.hosts[host.at()].claimed {
-            let message = format!("given up ({reason}): should it come back, it may carry this run's claim");
-            let hint = format!(
-                "`patchctl release {} -l {} --reason TEXT` takes the claim off then",
-                self.settings.run,
-                self.settings.hosts[host.at()].name
-            );
-            self.notes.push(Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).hint(hint));
-        }
-        let run = &mut self.stages[stage.at()];
-        run.failed += usize::from(!failed && self.hosts[host.at()].failed);
-        let between = run.ready.contains(&host) || run.to_reboot.contains(&host);
-        for list in [&mut run.ready, &mut run.to_reboot, &mut run.queue] {
-            list.retain(|other| *other != host);
-        }
-        if began.is_some() || between {
-            run.active = run.active.saturating_sub(1);
-        }
-        Ok(())
-    }
-
-    /// The host is as it should be, and still carries the claim.
-    fn claim_left(&self, host: HostIx, why: &Problem) -> Problem {
-        let (run, name) = (&self.settings.run, &self.settings.hosts[host.at()].name);
-        let message = format!("the run's claim could not be taken off: {}", why.message);
-        let hint =
-            format!("no other run may change the host until `patchctl release {run} -l {name} --reason TEXT` has");
-        Problem { message, hint: Some(hint), ..why.clone() }
-    }
-
-    fn claim_stays(&self, host: HostIx) -> Problem {
-        let message = "the stash's job may still run there, so the run's claim stays on the host";
-        Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).during(Step::Stash.as_str())
+            !rests
+        });
     }
 
     fn host_resolved(&mut self, host: HostIx, found: &Resolution) -> Result<(), Misfit> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::event::GateKind;
-use super::super::findings::{Identity, Inspection, RebootNeed, RollbackProof, Service};
+use super::super::findings::{Check, Identity, Inspection, RebootNeed, RollbackProof, Service};
 use super::super::host::Place;
 use super::super::ids::{Digest, HostName, RunId, StageIx, StageName};
 use super::super::packages::Package;
@@ -34,6 +34,9 @@ struct HostStatement<'a> {
     services: &'a [Service],
     reboot: Option<&'a RebootNeed>,
     problem: Option<ErrorKind>,
+    /// What its checks said, without times.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<(&'a str, &'static str)>,
     /// Where it was inspected again since, and was not the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     inspected: Option<&'a Inspection>,
@@ -65,6 +68,7 @@ impl Rollout {
                 services: settled.map_or(&[], |report| &report.services),
                 reboot: settled.map(|report| &report.reboot),
                 problem: run.problem.as_ref().map(|problem| problem.kind),
+                checks: run.checked.iter().flat_map(|report| &report.checks).map(verdict).collect(),
                 inspected: run.inspected.as_deref(),
             }
         });
@@ -81,6 +85,15 @@ impl Rollout {
     }
 }
 
+fn verdict(check: &Check) -> (&str, &'static str) {
+    let verdict = match (check.ok, check.inconclusive) {
+        (true, _) => "pass",
+        (false, true) => "inconclusive",
+        (false, false) => "fail",
+    };
+    (&check.name, verdict)
+}
+
 fn place_word(place: Place) -> &'static str {
     match place {
         Place::Waiting => "waiting",
@@ -92,9 +105,11 @@ fn place_word(place: Place) -> &'static str {
         Place::Applied => "applied",
         Place::Settled => "settled",
         Place::MustReboot => "must-reboot",
+        Place::InEffect => "in-effect",
         Place::Patched => "patched",
         Place::Kept => "kept",
         Place::MustUndo => "must-undo",
+        Place::MustRestore => "must-restore",
         Place::Restored => "restored",
         Place::NotRestored => "not-restored",
         Place::Lost => "lost",

@@ -9,13 +9,17 @@ mod decide;
 mod emergency;
 mod fold;
 mod gate;
+mod hand;
+mod hooks;
 mod outbox;
 mod policy;
 mod prove;
 mod recheck;
 mod retry;
+mod soak;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod window;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -29,14 +33,15 @@ pub use self::gate::Statement;
 pub(super) use self::tests::settings as settings_for_tests;
 use super::emergency::Declared;
 use super::event::{GateKind, PauseCause, Step};
-use super::host::HostRun;
+use super::hooks::StageHook;
+use super::host::{HostRun, Rules};
 use super::ids::{Digest, HostIx, JobId, StageIx};
 use super::notify::Queued;
 use super::packages::{Package, PackageOp};
 use super::pins::Pins;
 use super::problem::Problem;
 use super::record::Record;
-use super::settings::{Person, Reboot, RunKind, Settings};
+use super::settings::{Person, RunKind, Settings};
 use super::stage::StageRun;
 
 /// Something to be done outside, once its intent is on the disk.
@@ -62,6 +67,17 @@ pub enum Effect {
         /// On what.
         digest: Digest,
     },
+    /// Run a stage's own hook.
+    Hook {
+        /// Of which stage.
+        stage: StageIx,
+        /// Which.
+        hook: StageHook,
+        /// On which host, where it does not run here.
+        host: Option<HostIx>,
+        /// The job's ID there.
+        job: Option<JobId>,
+    },
     /// Send a message. Nothing waits for it.
     Notify(Queued),
 }
@@ -75,6 +91,8 @@ pub enum Slot {
     Gate(StageIx),
     /// The confirmation.
     Confirm,
+    /// A stage's own hook.
+    Hook(StageIx),
     /// A message.
     Message(u32),
 }
@@ -86,6 +104,7 @@ impl Effect {
             Self::Step { host, .. } => Slot::Host(*host),
             Self::Ask { stage, .. } => Slot::Gate(*stage),
             Self::Confirm => Slot::Confirm,
+            Self::Hook { stage, .. } => Slot::Hook(*stage),
             Self::Notify(queued) => Slot::Message(queued.number),
         }
     }
@@ -132,13 +151,13 @@ impl Rollout {
     /// A run with these settings, to which nothing has happened.
     pub fn new(settings: Arc<Settings>) -> Self {
         let stages: Vec<StageRun> = settings.stages.iter().map(StageRun::new).collect();
-        let mut hosts = vec![HostRun::new(1, Reboot::Never); settings.hosts.len()];
+        let mut hosts = vec![HostRun::new(1, Rules::default()); settings.hosts.len()];
         let mut stage_of = vec![StageIx(0); settings.hosts.len()];
         for ((ix, stage), rules) in (0..).map(StageIx).zip(&stages).zip(&settings.stages) {
             for (wave, members) in (1..).zip(&stage.waves) {
                 for host in members {
                     if let (Some(run), Some(of)) = (hosts.get_mut(host.at()), stage_of.get_mut(host.at())) {
-                        *run = HostRun::new(wave, rules.reboot);
+                        *run = HostRun::new(wave, Rules::of(rules, &settings.kind));
                         *of = ix;
                     }
                 }

@@ -36,16 +36,19 @@ impl Rollout {
         Some(by.to_string()).filter(|by| !self.stages[ix.at()].passed_by.contains(by))
     }
 
-    /// When the first stage that waits for it may begin hosts; none: none waits, or none ever may.
+    /// When the first stage that waits for time to pass goes on: its window opens, or its wave was watched for long
+    /// enough. None: none waits, or none ever may.
     pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
         let opens = self.stages.iter().filter_map(|run| run.shut.as_ref()?.opens);
-        opens.filter(|opens| *opens > now).min()
+        let soaked = self.stages.iter().filter_map(|run| run.soak.map(|soak| soak.until));
+        opens.chain(soaked).filter(|opens| *opens > now).min()
     }
 
-    /// Whether hosts of a stage that waited for it may begin now.
+    /// Whether a stage that waited for time to pass goes on now.
     pub fn has_opened(&self, now: Timestamp) -> bool {
         let stages = (0..).map(StageIx).zip(&self.stages);
-        stages.filter(|(_, run)| run.shut.is_some()).any(|(ix, _)| self.calendar(ix).is_open(now))
+        let soaked = self.stages.iter().any(|run| run.soak.is_some_and(|soak| soak.until <= now));
+        soaked || stages.filter(|(_, run)| run.shut.is_some()).any(|(ix, _)| self.calendar(ix).is_open(now))
     }
 
     /// The first stage that waits, with what it waits for.

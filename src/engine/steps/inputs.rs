@@ -9,8 +9,8 @@ use crate::core::event::Step;
 use crate::core::ids::Digest;
 use crate::core::packages::{Package, PackageOp, PackageRequest, Version};
 use crate::core::settings::{RunKind, Select};
-use crate::playbook::{Playbook, Rights, StepName};
-use crate::ports::{Privilege, Script};
+use crate::playbook::{Playbook, StepName};
+use crate::ports::Script;
 
 /// How long a step waits for the package manager's lock, unless the plan says otherwise (`lock_timeout` in
 /// `[patch.vars]`).
@@ -30,10 +30,7 @@ impl Task {
             text,
             env: self.env(),
             files: self.files(playbook),
-            privilege: match playbook.rights {
-                Rights::Root => Privilege::Root,
-                Rights::User => Privilege::User,
-            },
+            privilege: self.privilege(playbook),
             timeout: limit.min(self.stage().timeout).max(Duration::from_secs(1)),
         }
     }
@@ -105,7 +102,7 @@ impl Task {
         ]
         .map(|(name, text)| (name.to_owned(), text))
         .into();
-        if self.step.is_job() {
+        if self.step.is_job() || self.step == Step::Restore {
             files.insert("transaction".into(), transaction_lines(&self.ops));
         }
         if let RunKind::Rollback { packages, .. } = &settings.kind

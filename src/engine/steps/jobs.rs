@@ -96,7 +96,8 @@ impl Task {
         match self.step {
             Step::Settle | Step::Rollback | Step::Confirm => Some(self.stage().timeout + waits),
             Step::Reboot => Some(self.stage().reboot_timeout),
-            Step::Resolve | Step::Recheck | Step::Stash | Step::Apply | Step::Forget => None,
+            Step::Restore => Some(self.stage().timeout),
+            _ => None,
         }
     }
 
@@ -111,6 +112,8 @@ impl Task {
             Step::Apply | Step::Reboot if self.dead_man.wait.is_some() => arm().unwrap_or(DeadMan::Heed),
             // Before the change there is none, or one that an earlier try has left without a change.
             Step::Stash | Step::Forget => DeadMan::Spent,
+            // Before the change, or once it is confirmed or taken back.
+            step if step.is_of_plan() => DeadMan::Spent,
             _ if self.dead_man.acted => DeadMan::Spent,
             Step::Rollback => DeadMan::Disarm,
             _ => DeadMan::Heed,

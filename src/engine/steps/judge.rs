@@ -19,9 +19,10 @@ impl Task {
         // A run takes back only what it changed: a host that it cannot reach after that is lost. One that refuses answers.
         let silent = matches!(failure.problem.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Lost);
         let changed = match self.step {
-            Step::Settle | Step::Confirm | Step::Reboot => true,
+            Step::Settle | Step::Confirm | Step::Reboot | Step::Check | Step::After | Step::Restore => true,
             Step::Rollback => self.context.settings.kind == RunKind::Run,
             Step::Resolve | Step::Recheck | Step::Stash | Step::Apply | Step::Forget => false,
+            Step::Before | Step::Probe | Step::Snapshot | Step::Discard => false,
         };
         // What is only asked about was begun long ago, or never: the host knows.
         let unsure = if self.asked { silent } else { failure.may_have_begun || self.inherited };
@@ -130,6 +131,7 @@ pub(super) fn report(records: &Records, output: &Output, failed: bool) -> StepRe
         boot_id: output.boot_id.clone(),
         tail: if failed { tail(&output.log) } else { Vec::new() },
         log: None,
+        health: None,
         took_ms: 0,
     }
 }

@@ -1,6 +1,8 @@
 //! One step on one host: the playbook's scripts with their parameters, sent through the transport, and what came back,
 //! as an input for the run.
 
+mod around;
+mod checks;
 mod inputs;
 mod jobs;
 mod judge;
@@ -24,6 +26,7 @@ use crate::core::rollout::Rollout;
 use crate::core::settings::{Host, Settings, Stage};
 use crate::core::view::{Display, View};
 use crate::playbook::{Playbook, StepName};
+use crate::ports::control::Control;
 use crate::ports::{Listener, Transport};
 
 /// How much longer each further try of a stash waits.
@@ -38,6 +41,8 @@ pub struct StepContext {
     pub settings: Arc<Settings>,
     /// Reaches hosts.
     pub transport: Arc<dyn Transport>,
+    /// Runs commands here, and asks servers from here.
+    pub control: Arc<dyn Control>,
     /// Is told what hosts say.
     pub display: Arc<dyn Display>,
     /// The playbooks.
@@ -80,6 +85,12 @@ pub(super) struct Task {
     boot_id: Option<String>,
     /// What is inspected again, where something is patched already: these packages.
     approved: Option<Vec<Package>>,
+    /// What checks before the patch said, and how the host was.
+    before: Option<Box<StepReport>>,
+    /// The host's wave.
+    wave: u32,
+    /// It is patched, or as it was.
+    known_good: bool,
 }
 
 /// What is known of the host's dead man.
@@ -130,7 +141,26 @@ impl StepContext {
             },
             boot_id: run.settled.as_deref().and_then(|report| report.boot_id.clone()),
             approved: (run.place != Place::Ready).then(|| run.evidence().packages),
+            before: run.probed.clone(),
+            wave: run.wave,
+            known_good: run.is_known_good(),
         }
+    }
+}
+
+impl StepContext {
+    /// A stage's own hook: on this host, or here.
+    pub(super) fn prepare_hook(
+        self: &Arc<Self>,
+        rollout: &Rollout,
+        stage: StageIx,
+        host: Option<HostIx>,
+        job: Option<JobId>,
+        head: Head,
+    ) -> Task {
+        // Here it needs nothing of the host; a stage has one, else it would not have begun.
+        let of = host.or_else(|| self.settings.stages[stage.at()].hosts.first().copied()).unwrap_or(HostIx(0));
+        Task { stage, ..self.prepare(rollout, of, Step::Before, job, false, head) }
     }
 }
 
@@ -174,6 +204,8 @@ impl Task {
             (Step::Confirm, _) => self.confirm().await,
             (Step::Reboot, Some(job)) => self.reboot(job.clone()).await,
             (Step::Recheck, _) => Worked::Ended(Box::new(self.recheck().await)),
+            (Step::Probe | Step::Check, _) => self.checks().await,
+            (step, _) if step.is_of_plan() => self.around().await,
             (Step::Resolve, _) | (_, None) => Worked::Ended(Box::new(self.resolve_at_last().await)),
             (_, Some(job)) => self.job(job.clone()).await,
         };
@@ -268,6 +300,7 @@ fn steps_of(step: Step) -> &'static [StepName] {
         Step::Confirm => &[],
         Step::Reboot => &[StepName::Reboot],
         Step::Recheck => &[StepName::Inspect],
+        Step::Before | Step::Probe | Step::Snapshot | Step::Check | Step::After | Step::Restore | Step::Discard => &[],
     }
 }
 

@@ -55,6 +55,12 @@ struct InvGroup {
 }
 
 impl Inventory {
+    /// The names of groups and tags.
+    pub(crate) fn group_names(&self) -> impl Iterator<Item = &str> {
+        let tags = self.hosts.iter().flat_map(|host| &host.groups).map(GroupName::as_str);
+        self.groups.iter().map(|group| group.name.as_str()).chain(tags)
+    }
+
     /// Reads what `-i` names: files, or `host1,host2,` lists; several are put together.
     ///
     /// # Errors

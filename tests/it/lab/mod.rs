@@ -8,6 +8,7 @@ mod host;
 mod terminal;
 
 mod approvals;
+mod around;
 mod audit;
 mod boot;
 mod control;

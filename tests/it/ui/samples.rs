@@ -67,7 +67,13 @@ fn restored(mut change: PackageChange) -> PackageChange {
 }
 
 fn check(detail: &str) -> CheckResult {
-    CheckResult { name: "health".to_owned(), when: CheckWhen::After, ok: true, detail: detail.to_owned() }
+    CheckResult {
+        name: "health".to_owned(),
+        when: CheckWhen::After,
+        ok: true,
+        inconclusive: false,
+        detail: detail.to_owned(),
+    }
 }
 
 pub(super) fn patched(name: &str, took: u64) -> HostResult {

@@ -1,6 +1,7 @@
 //! The whole run as pure data: a scripted world answers every effect at once, and the journal of each story is
 //! replayed to the same state at every length.
 
+mod around;
 mod emergency;
 mod gates;
 mod mail;

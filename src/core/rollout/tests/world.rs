@@ -9,8 +9,9 @@ use crate::core::approval::{Approval, Decision};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
 use crate::core::event::{Event, Input, Step};
 use crate::core::findings::{
-    Fate, Inspection, OldPackage, OldSource, Platform, RebootNeed, Resolution, StepReport, StepResult,
+    Check, Fate, Inspection, OldPackage, OldSource, Platform, RebootNeed, Resolution, StepReport, StepResult,
 };
+use crate::core::hooks::StageHook;
 use crate::core::host::Place;
 use crate::core::ids::{Digest, HostIx, StageIx};
 use crate::core::notify::{Delivery, Message};
@@ -66,6 +67,14 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
         timeout: std::time::Duration::from_secs(1800),
         approval: Some(Approval::default()),
         windows: Vec::new(),
+        spread: None,
+        after: Vec::new(),
+        soak: std::time::Duration::ZERO,
+        checks: Vec::new(),
+        health: crate::core::health::HealthRule::Off,
+        health_exclude: Vec::new(),
+        hooks: crate::core::hooks::Hooks::default(),
+        snapshot: None,
     }
 }
 
@@ -149,6 +158,8 @@ pub(super) enum Does {
     Pends,
     /// When it is inspected again, it has this version.
     Found(&'static str),
+    /// It cannot be told whether its check holds.
+    Unsure,
 }
 
 pub(super) struct World {
@@ -169,6 +180,10 @@ pub(super) struct World {
     /// The messages, in the order in which they were to be sent.
     pub(super) told: Vec<Message>,
     pub(super) mail_arrives: bool,
+    /// Stages' own hooks that ran: of which stage, and which.
+    pub(super) hooks: Vec<(u16, StageHook)>,
+    /// Those that fail.
+    pub(super) failing: Vec<(u16, StageHook)>,
 }
 
 impl World {
@@ -187,6 +202,8 @@ impl World {
             most_booting: 0,
             told: Vec::new(),
             mail_arrives: true,
+            hooks: Vec::new(),
+            failing: Vec::new(),
         }
     }
 
@@ -269,6 +286,12 @@ impl World {
                     self.take(Input::Decide { stage: Some(*stage), digest: None, decision }).unwrap();
                 }
             }
+            Effect::Hook { stage, hook, .. } => {
+                self.hooks.push((stage.0, *hook));
+                let failed = self.failing.contains(&(stage.0, *hook));
+                let problem = failed.then(|| Problem::new(ErrorKind::Refused, "as scripted"));
+                self.take(Input::HookEnded { stage: *stage, hook: *hook, problem, log: None }).unwrap();
+            }
             Effect::Confirm => panic!("confirmed beforehand"),
             Effect::Notify(queued) => {
                 self.told.push(report::message(&self.rollout, queued, self.now));
@@ -306,8 +329,16 @@ impl World {
                 let reboot = RebootNeed::Yes("kernel 1 runs, 2 is installed".into());
                 (StepResult::Done(Box::new(StepReport { reboot, ..*report("2") })), Vec::new())
             }
+            (_, Does::Unsure) => {
+                let check =
+                    Check { name: "slo".into(), ok: false, detail: "no data".into(), inconclusive: true, answer: None };
+                (StepResult::Done(Box::new(StepReport { checks: vec![check], ..StepReport::default() })), Vec::new())
+            }
             (_, Does::Fails(kind, fate)) => {
-                let problem = Problem::new(kind, "as scripted");
+                let mut problem = Problem::new(kind, "as scripted");
+                if step.is_of_plan() {
+                    problem = problem.during(step.as_str());
+                }
                 (StepResult::Failed { problem, fate, report: report("2") }, Vec::new())
             }
             (_, Does::Says(text)) => {
