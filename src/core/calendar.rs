@@ -3,7 +3,10 @@
 //! A window's start is a time on the wall of its zone, so it moves with summer time; its length is time that really
 //! passes, so a night of change makes it no longer and no shorter. A start that the wall's clock skips comes as much later
 //! as it skips (02:30 becomes 03:30 where 02:00 to 03:00 is left out); one that comes twice is the first of the two.
+//! Windows that follow one another without a gap are open as if they were one.
 
+#[cfg(test)]
+mod nights;
 #[cfg(test)]
 mod tests;
 
@@ -161,6 +164,16 @@ struct Opening {
     end: Timestamp,
 }
 
+impl Opening {
+    fn last(&self) -> Timestamp {
+        self.last
+    }
+
+    fn end(&self) -> Timestamp {
+        self.end
+    }
+}
+
 impl Window {
     /// Whether it starts on this day.
     fn starts_on(&self, date: Date) -> bool {
@@ -187,14 +200,9 @@ impl Window {
         (0..=back + days).map_while(day).filter(|date| self.starts_on(*date)).filter_map(|date| self.opening(date))
     }
 
-    /// How it is open at this moment for hosts that have not begun; the opening that lasts longest.
-    fn open_at(&self, at: Timestamp) -> Option<Opening> {
-        self.openings(at, 1).filter(|open| open.from <= at && at < open.last).max_by_key(|open| open.last)
-    }
-
-    /// Whether it is open at this moment, for what has begun.
-    fn is_on(&self, at: Timestamp) -> bool {
-        self.openings(at, 1).any(|open| open.from <= at && at < open.end)
+    /// Until when it is open at this moment, by what ends an opening; none: it is not. Of several the one that lasts longest.
+    fn until(&self, at: Timestamp, ends: fn(&Opening) -> Timestamp) -> Option<Timestamp> {
+        self.openings(at, 1).filter(|open| open.from <= at).map(|open| ends(&open)).filter(|end| at < *end).max()
     }
 
     /// When it opens next, after this moment.
@@ -330,9 +338,9 @@ pub struct Calendar<'a> {
 pub enum State<'a> {
     /// They may.
     Open {
-        /// From here on they may not; none: nothing ends it.
+        /// From here on they may not; none: nothing ends it, as far as one can see.
         last: Option<Timestamp>,
-        /// When the window ends in which they are; none: there is none.
+        /// When the window ends in which they are; none: nothing ends it, as far as one can see.
         end: Option<Timestamp>,
     },
     /// They may not.
@@ -416,13 +424,13 @@ impl<'a> Calendar<'a> {
 
     /// Whether what has begun may go on to its first change: the last part of a window is for that.
     pub fn is_on(&self, at: Timestamp) -> bool {
-        let on = |list: &[Window]| list.iter().any(|window| window.is_on(at));
+        let on = |list: &[Window]| list.iter().any(|window| window.until(at, Opening::end).is_some());
         !self.freezes.iter().any(|freeze| freeze.holds(at)) && self.windows().all(on)
     }
 
     fn barrier(&self, at: Timestamp) -> Option<Barrier<'a>> {
         let freeze = self.freezes.iter().find(|freeze| freeze.holds(at)).map(|freeze| Barrier::Freeze(freeze));
-        let shut = |list: &&[Window]| list.iter().all(|window| window.open_at(at).is_none());
+        let shut = |list: &&[Window]| list.iter().all(|window| window.until(at, Opening::last).is_none());
         freeze.or_else(|| self.windows().find(shut).map(Barrier::Windows))
     }
 
@@ -430,18 +438,29 @@ impl<'a> Calendar<'a> {
     pub fn state(&self, at: Timestamp) -> State<'a> {
         match self.barrier(at) {
             Some(by) => State::Shut { by, opens: self.opens_after(at) },
-            None => {
-                let frozen = self.freezes.iter().map(|freeze| freeze.from).filter(|from| *from > at).min();
-                let of = |pick: fn(&Opening) -> Timestamp| {
-                    let ends = self.windows().filter_map(|list| {
-                        list.iter().filter_map(|window| window.open_at(at)).map(|open| pick(&open)).max()
-                    });
-                    ends.min()
-                };
-                let earliest = |end: Option<Timestamp>| end.into_iter().chain(frozen).min();
-                State::Open { last: earliest(of(|open| open.last)), end: earliest(of(|open| open.end)) }
-            }
+            None => State::Open { last: self.shuts_after(at, Opening::last), end: self.shuts_after(at, Opening::end) },
         }
+    }
+
+    /// The first moment after this one at which it is not open any more, by what ends an opening: an opening that follows
+    /// without a gap goes on with it. None: nothing ends it within the days that are looked at.
+    fn shuts_after(&self, at: Timestamp, ends: fn(&Opening) -> Timestamp) -> Option<Timestamp> {
+        let horizon = at.checked_add(SignedDuration::from_hours(DAYS_AHEAD * 24)).ok()?;
+        let mut moment = at;
+        while moment <= horizon {
+            if self.freezes.iter().any(|freeze| freeze.holds(moment)) {
+                return Some(moment);
+            }
+            let mut next = self.freezes.iter().map(|freeze| freeze.from).filter(|from| *from > moment).min();
+            for list in self.windows() {
+                let Some(end) = list.iter().filter_map(|window| window.until(moment, ends)).max() else {
+                    return Some(moment);
+                };
+                next = next.map_or(Some(end), |next| Some(next.min(end)));
+            }
+            moment = next?;
+        }
+        None
     }
 
     /// The first moment after this one at which hosts may begin; none within the days that are looked at.

@@ -1,7 +1,6 @@
 //! When hosts may begin: `[[stage.window]]` of a plan, `[[window]]` and `[[freeze]]` of a policy.
 //!
-//! Nothing obeys windows and freezes so far: a plan's `window` is refused, and so is every run for which a policy has one.
-//! One that is read and not obeyed would be worse than none. `policy test` shows them.
+//! Here they are read; `core::calendar` says what they mean.
 
 use std::time::Duration;
 

@@ -207,11 +207,16 @@ proptest! {
                 prop_assert!(!calendar.is_open(later));
             }
             State::Open { last: Some(last), end } => {
-                prop_assert!(last > now && end.is_some_and(|end| end >= last) && calendar.is_open(last - second));
+                prop_assert!(last > now && end.is_none_or(|end| end >= last) && calendar.is_open(last - second));
+                prop_assert!(!calendar.is_open(last));
                 let between = now + SignedDuration::from_secs((last.duration_since(now).as_secs() - 1).max(0) * share / 1000);
                 prop_assert!(calendar.is_open(between));
             }
-            State::Open { last: None, .. } => prop_assert!(windows.is_empty()),
+            // Daily windows longer than a day, or none.
+            State::Open { last: None, .. } => {
+                let later = now + SignedDuration::from_hours(DAYS_AHEAD * 24 * share / 1000);
+                prop_assert!(calendar.is_open(later));
+            }
         }
     }
 }
