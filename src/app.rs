@@ -147,6 +147,12 @@ impl Wiring for App {
         Ok(Arc::new(StateDir::open(&folder, team)?))
     }
 
+    fn kept_runs(&self) -> Result<Option<Arc<dyn Runs>>, StateError> {
+        // What cannot be looked at may be there: opening it says why it cannot be used.
+        let is_missing = |folder: PathBuf| folder.join("runs").try_exists().is_ok_and(|there| !there);
+        if state_dir(&self.global).is_none_or(is_missing) { Ok(None) } else { self.runs(None).map(Some) }
+    }
+
     fn exported(&self, folder: &Path) -> Result<Arc<dyn Runs>, StateError> {
         Ok(Arc::new(StateDir::exported(folder)?))
     }

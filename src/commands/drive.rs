@@ -11,6 +11,7 @@ use crate::cli::{Drive, OnGate as Wanted, Output};
 use crate::core::document::ResultDocument;
 use crate::core::emergency::Declared;
 use crate::core::event::{Event, Input};
+use crate::core::forecast::Earlier;
 use crate::core::ids::{Digest, PlaybookName, StageIx};
 use crate::core::notify::secret_variables;
 use crate::core::problem::{ErrorKind, Problem};
@@ -38,6 +39,8 @@ pub(super) struct Wishes {
     pub(super) confirmed: bool,
     /// What somebody signed beforehand.
     pub(super) preapproval: Option<Brought>,
+    /// How long hosts took in earlier runs of the plan.
+    pub(super) earlier: Vec<Earlier>,
 }
 
 /// Whom these playbooks' steps are run for: all built-ins, and the file that a plan names.
@@ -248,6 +251,7 @@ fn options(context: &Context<'_>, rollout: &Rollout, wishes: &Wishes) -> Result<
         first: wishes.first.clone(),
         forks: wishes.reach.contact.forks,
         ask_only: false,
+        earlier: wishes.earlier.clone(),
         refresh: true,
         force: false,
     })

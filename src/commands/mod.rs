@@ -6,6 +6,7 @@ mod cancel;
 mod decide;
 mod demo;
 mod drive;
+mod earlier;
 mod export;
 mod generate;
 mod inventory;
@@ -96,6 +97,11 @@ pub trait Wiring: Send + Sync {
     /// # Errors
     /// When the folder cannot be used.
     fn runs(&self, folder: Option<&Path>) -> Result<Arc<dyn Runs>, StateError>;
+    /// The runs in the state folder, where there is one: none is made.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    fn kept_runs(&self) -> Result<Option<Arc<dyn Runs>>, StateError>;
     /// The records in a folder that `audit export` made.
     ///
     /// # Errors

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::drive;
 use super::run::checked;
-use super::{CommandError, Context, Ended, Reach};
+use super::{CommandError, Context, Ended, Reach, drive, earlier};
 use crate::cli::{Contact, PlanArgs, PolicyArgs};
 use crate::core::document::{Outcome, PlanDocument};
 use crate::core::report;
@@ -31,8 +30,11 @@ async fn shown(
     refresh: bool,
     out: Option<&Path>,
 ) -> Ended {
+    let needs: Vec<_> = checked.settings.stages.iter().map(|stage| stage.needs.clone()).collect();
     let rollout = drive::ask_only(context, all_at_once(checked.settings), checked.playbooks, reach, refresh).await?;
-    let document = report::plan_document(&rollout);
+    let mut document = report::plan_document(&rollout);
+    let earlier = earlier::if_kept(context, &rollout.settings().plan);
+    report::add_forecasts(&mut document, &rollout, &needs, &earlier, context.wiring.clock().now());
     if let Some(path) = out {
         keep(path, &document)?;
         context.say(&format!("kept in {}", path.display()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::drive::{self, Wishes};
 use super::preapproval::Brought;
-use super::{CommandError, Context, Ended, Reach};
+use super::{CommandError, Context, Ended, Reach, earlier};
 use crate::cli::{Contact, ResumeArgs};
 use crate::core::document::{Outcome, ResultDocument};
 use crate::core::event::{Input, PauseCause};
@@ -53,6 +53,7 @@ async fn one(context: &Context<'_>, runs: &dyn Runs, run: &RunId, wishes: Wishes
         *only = Some(crate::input::among(&loaded.frozen.settings.hosts, Some(limit))?);
     }
     tell_edits(context, &loaded);
+    wishes.earlier = earlier::where_asked(context, runs, &loaded.frozen.settings.plan, &wishes.drive);
     drive::drive(context, loaded, held, wishes).await
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::drive::{self, Wishes};
 use super::preapproval::Brought;
-use super::{CommandError, Context, Ended, Reach};
+use super::{CommandError, Context, Ended, Reach, earlier};
 use crate::cli::{Contact, PolicyArgs, RunArgs};
 use crate::core::calendar::State;
 use crate::core::document::Outcome;
@@ -45,6 +45,8 @@ pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Check
     opens_some_time(&checked.settings, &declared, context.wiring.clock().now())?;
     refuse_open_run(runs, &checked.settings)?;
     let texts = Texts { plan: checked.plan.text(), policies: &checked.applied.texts };
+    let earlier = earlier::where_asked(context, runs, &checked.settings.plan, &wishes.drive);
+    let wishes = Wishes { earlier, ..wishes };
     let (loaded, held) = drive::begin(context, runs, checked.settings, &checked.playbooks, &texts)?;
     drive::drive(context, loaded, held, wishes).await
 }

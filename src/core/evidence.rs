@@ -126,6 +126,8 @@ pub struct Beginning {
     pub hosts: usize,
     /// What keeps hosts of these stages from beginning now, for people.
     pub shut: Vec<String>,
+    /// The stages that by earlier runs do not fit their windows, for people.
+    pub tight: Vec<String>,
     /// The stages that follow, each with its number of hosts: their transactions are resolved when their turn comes.
     pub later: Vec<(StageName, usize)>,
 }

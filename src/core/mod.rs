@@ -12,6 +12,7 @@ pub mod emergency;
 pub mod event;
 pub mod evidence;
 pub mod findings;
+pub mod forecast;
 pub mod health;
 pub mod hooks;
 pub mod host;

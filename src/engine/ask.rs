@@ -31,7 +31,7 @@ impl Driver<'_> {
     pub(super) fn ask_to_begin(&mut self) {
         let approver = Arc::clone(&self.world.approver);
         let by = self.options.person.clone();
-        let beginning = show::beginning(&self.run.rollout, self.world.clock.now());
+        let beginning = show::beginning(&self.run.rollout, &self.options.earlier, self.world.clock.now());
         let handle = self.tasks.spawn(async move {
             let yes = match approver.begin(&beginning).await {
                 Confirmation::Yes => true,

@@ -28,6 +28,7 @@ pub use self::signed::{NotSigned, checked, not_too_long, preapproved, preapprove
 pub use self::steps::{Playbooks, StepContext};
 use crate::core::emergency::{self, Declaration};
 use crate::core::event::{Event, Input};
+use crate::core::forecast::Earlier;
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::rollout::{Effect, Misfit, Refusal, Slot};
@@ -94,6 +95,8 @@ pub struct Options {
     pub forks: Option<u32>,
     /// Only hosts are asked: `plan`.
     pub ask_only: bool,
+    /// How long hosts took in earlier runs of the plan, the newest first.
+    pub earlier: Vec<Earlier>,
     /// Package indexes are left as they are (`plan --no-refresh`).
     pub refresh: bool,
     /// Another run's claim is no obstacle.

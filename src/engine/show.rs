@@ -8,6 +8,7 @@ use crate::core::calendar::State;
 use crate::core::document::{self, StateReason, Verdict};
 use crate::core::event::{Event, PauseCause, Step};
 use crate::core::evidence::Beginning;
+use crate::core::forecast::Earlier;
 use crate::core::host::Place;
 use crate::core::ids::{HostIx, StageIx, StageName};
 use crate::core::report;
@@ -231,7 +232,7 @@ fn host_done(rollout: &Rollout, host: HostIx) -> Option<View> {
 }
 
 /// What is about to happen: the stages whose hosts wait for the word, and those that follow.
-pub(super) fn beginning(rollout: &Rollout, at: Timestamp) -> Beginning {
+pub(super) fn beginning(rollout: &Rollout, earlier: &[Earlier], at: Timestamp) -> Beginning {
     let settings = rollout.settings();
     let begun = |name: &StageName| settings.stage(name).is_some_and(|ix| rollout.stages()[ix.at()].opened.is_some());
     let mut now = report::plan_document(rollout);
@@ -250,7 +251,28 @@ pub(super) fn beginning(rollout: &Rollout, at: Timestamp) -> Beginning {
         plan: settings.plan.clone(),
         now,
         shut,
+        tight: tight(rollout, earlier, at),
         hosts: settings.stages.iter().flat_map(|stage| &stage.hosts).filter(ready).count(),
         later: later.map(|stage| (stage.name.clone(), stage.hosts.len())).collect(),
     }
+}
+
+/// The stages that by earlier runs do not fit their windows; those that follow are taken to have something to do on every
+/// host.
+fn tight(rollout: &Rollout, earlier: &[Earlier], at: Timestamp) -> Vec<String> {
+    let settings = rollout.settings();
+    let needs: Vec<Vec<StageIx>> = settings.stages.iter().map(|stage| stage.needs.clone()).collect();
+    let mut document = report::plan_document(rollout);
+    report::add_forecasts(&mut document, rollout, &needs, earlier, at);
+    let stages = document.stages.iter().filter_map(|stage| Some((&stage.name, stage.forecast.as_ref()?)));
+    // That a stage never opens, another line says.
+    let bad = stages.filter(|(_, forecast)| forecast.fits == Some(false) && forecast.begins_at.is_some());
+    let stamp = |at: document::Stamp| crate::core::settings::stamp(at.0);
+    bad.map(|(stage, forecast)| {
+        let (why, runs) = (forecast.why.as_deref().unwrap_or_default(), forecast.runs);
+        let ends = forecast.ends_at.map(|at| format!(", and the stage would end about {}", stamp(at)));
+        let runs = if runs == 1 { "1 earlier run".to_owned() } else { format!("{runs} earlier runs") };
+        format!("stage {stage}: by {runs} it does not fit its window: {why}{}", ends.unwrap_or_default())
+    })
+    .collect()
 }

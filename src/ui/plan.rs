@@ -6,7 +6,9 @@ use super::grid::{Cell, Grid};
 use super::problems::{self, group};
 use super::style::{Look, Tone};
 use super::text;
-use crate::core::document::{PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast};
+use crate::core::document::{
+    Forecast, ForecastBy, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast, Stamp,
+};
 use crate::core::evidence::Beginning;
 use crate::core::packages::{OpKind, PackageOp, Version};
 use crate::core::problem::Problem;
@@ -49,9 +51,9 @@ pub fn beginning(look: &Look, beginning: &Beginning) -> String {
     if !problems.is_empty() {
         out.push_str(&format!("\n{}", problems::draw(look, &problems::distinct(problems))));
     }
-    for shut in &beginning.shut {
+    for said in beginning.shut.iter().chain(&beginning.tight) {
         out.push('\n');
-        for line in text::wrap(&text::one_line(shut), look.width().unwrap_or(usize::MAX)) {
+        for line in text::wrap(&text::one_line(said), look.width().unwrap_or(usize::MAX)) {
             out.push_str(&format!("{}\n", look.paint(Tone::Warn, line)));
         }
     }
@@ -72,6 +74,13 @@ fn stage_text(look: &Look, stage: &PlannedStage) -> String {
     };
     let hosts = format!("{}{waves}", text::count(stage.hosts.len(), "host"));
     let mut out = format!("{}  {}\n", look.paint(Tone::Strong, &stage.name), look.paint(Tone::Dim, hosts));
+    if let Some(forecast) = &stage.forecast {
+        let tone = if forecast.fits == Some(false) { Tone::Warn } else { Tone::Dim };
+        let room = look.width().map_or(usize::MAX, |width| width.saturating_sub(2));
+        for line in text::wrap(&expected(look, forecast), room) {
+            out.push_str(&format!("  {}\n", look.paint(tone, line)));
+        }
+    }
     type Key = (Vec<PackageOp>, PlannedRollback, RebootForecast, bool);
     let key = |host: &&PlannedHost| -> Key {
         (host.transaction.clone(), host.rollback.clone(), host.reboot, host.problems.is_empty())
@@ -93,6 +102,51 @@ fn stage_text(look: &Look, stage: &PlannedStage) -> String {
         out.push_str(&prospects(look, &rollback, reboot));
     }
     out
+}
+
+/// How long a stage takes, and whether that fits.
+fn expected(look: &Look, forecast: &Forecast) -> String {
+    let why = forecast.why.as_deref().unwrap_or_default();
+    let (Some(takes), Some(begins)) = (forecast.takes_ms, forecast.begins_at) else {
+        return format!("no forecast: {why}");
+    };
+    let (hosts, runs) = (text::count(forecast.hosts, "host"), text::count(forecast.runs, "earlier run"));
+    let waves = if forecast.waves > 1 { format!(" in {} waves", forecast.waves) } else { String::new() };
+    let of = if forecast.by == Some(ForecastBy::Plan) { " of other stages" } else { "" };
+    let begins = look.time(begins.0);
+    // On the same day the time says it all.
+    let (day, _) = begins.split_once(' ').unwrap_or_default();
+    let short = |at: Stamp| {
+        let text = look.time(at.0);
+        text.strip_prefix(day).map(|time| time.trim_start().to_owned()).unwrap_or(text)
+    };
+    let ends = forecast
+        .ends_at
+        .map_or("it would not end, as far as can be seen".to_owned(), |at| format!("it would end about {}", short(at)));
+    let mut said = format!("{hosts}{waves}, about {} by {runs}{of}; from {begins} {ends}", about(takes));
+    let bounds = [
+        forecast.until.map(|at| format!("until {}", short(at))),
+        forecast
+            .none_after
+            .filter(|at| Some(*at) != forecast.until)
+            .map(|at| format!("no host begins after {}", short(at))),
+    ];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    if !bounds.is_empty() {
+        let fits = if forecast.fits == Some(false) { "does not fit" } else { "fits" };
+        said.push_str(&format!("; {fits} its window ({})", bounds.join(", ")));
+    }
+    if !why.is_empty() {
+        said.push_str(&format!(": {why}"));
+    }
+    said
+}
+
+/// A span that nobody knows to the second: in whole minutes where it is long.
+fn about(ms: u64) -> String {
+    const MINUTE: u64 = 60_000;
+    let whole = text::duration(if ms < 10 * MINUTE { ms } else { ms.next_multiple_of(MINUTE) });
+    if ms < 10 * MINUTE { whole } else { whole.trim_end_matches("00s").to_owned() }
 }
 
 /// The operations in columns; where they come from stands behind each, or where that is too wide below all.

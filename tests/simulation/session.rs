@@ -263,6 +263,7 @@ impl World {
             first,
             forks: None,
             ask_only: false,
+            earlier: Vec::new(),
             refresh: true,
             force: false,
         }

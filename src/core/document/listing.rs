@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::DOCUMENT_VERSION;
+use super::forecast::Forecast;
 use super::moment::Stamp;
 use super::outcome::Outcome;
 use crate::core::ids::{ChangeId, Digest, HostName, PlanName, RunId, StageName};
@@ -14,7 +15,7 @@ use crate::core::problem::Problem;
 pub struct PlanDocument {
     /// The version of this form.
     pub schema: u32,
-    /// The digest of all that follows; none where it could not be resolved.
+    /// The digest of all that follows, without forecasts; none where it could not be resolved.
     #[schemars(with = "Option<String>")]
     pub digest: Option<Digest>,
     /// The stages, in order.
@@ -35,6 +36,9 @@ pub struct PlannedStage {
     pub waves: Vec<Vec<HostName>>,
     /// What would happen on each.
     pub hosts: Vec<PlannedHost>,
+    /// How long it will take; none: no host has anything to do, or nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
 }
 
 /// What would happen on one host.

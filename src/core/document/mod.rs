@@ -2,6 +2,7 @@
 //! promise; a change needs a new `schema`.
 
 mod brief;
+mod forecast;
 mod listing;
 mod moment;
 mod outcome;
@@ -10,6 +11,7 @@ mod result;
 mod states;
 
 pub use brief::brief;
+pub use forecast::{Forecast, ForecastBy};
 pub use listing::{
     ErrorDocument, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast, RunLine, RunsDocument,
 };

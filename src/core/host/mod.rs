@@ -10,6 +10,7 @@ use self::around::Around;
 pub use self::around::Rules;
 use super::event::Step;
 use super::findings::{Fate, Inspection, RebootNeed, Resolution, StepReport, StepResult};
+use super::forecast::Took;
 use super::problem::{ErrorKind, Problem};
 use super::settings::{Reboot, RunKind};
 
@@ -145,6 +146,10 @@ pub struct HostRun {
     /// How long steps that may change it took together, in milliseconds: neither asking nor waiting for a person is in
     /// it.
     pub worked_ms: u64,
+    /// How much of that was the way back.
+    undoing_ms: u64,
+    /// How much of that was booting.
+    booting_ms: u64,
 }
 
 impl HostRun {
@@ -183,7 +188,16 @@ impl HostRun {
             undo_tries: 0,
             began: None,
             worked_ms: 0,
+            undoing_ms: 0,
+            booting_ms: 0,
         }
+    }
+
+    /// How long the patch took on it, whatever was decided later; none: it did not come to its end there.
+    pub(super) fn took(&self) -> Option<Took> {
+        let done = self.settled.is_some() && !self.failed && self.problem.is_none();
+        let worked_ms = self.worked_ms - self.undoing_ms;
+        done.then_some(Took { worked_ms, booting_ms: self.booting_ms })
     }
 
     /// An exception leaves it as it is.
@@ -289,7 +303,13 @@ impl HostRun {
         }
         if !matches!(step, Step::Resolve | Step::Forget) {
             let took = self.began.map_or(0, |began| at.duration_since(began).as_millis());
-            self.worked_ms += u64::try_from(took).unwrap_or(0);
+            let took = u64::try_from(took).unwrap_or(0);
+            self.worked_ms += took;
+            match step {
+                Step::Rollback => self.undoing_ms += took,
+                Step::Reboot => self.booting_ms += took,
+                _ => {}
+            }
         }
         match (step, result) {
             _ if self.end_around(step, result) => {}

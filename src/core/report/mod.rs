@@ -12,7 +12,7 @@ use jiff::Timestamp;
 pub(in crate::core) use self::host::checks;
 pub use self::host::{host_result, standing};
 pub use self::message::message;
-pub use self::plan::plan_document;
+pub use self::plan::{add_forecasts, plan_document};
 pub use self::question::{question, way_back};
 use super::calendar::State;
 use super::document::{

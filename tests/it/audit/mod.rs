@@ -4,6 +4,7 @@ mod access;
 mod beforehand;
 mod bench;
 mod export;
+mod forecast;
 mod policy;
 mod team;
 mod verify;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use patchctl::core::document::{
-    ActionPerformed, ActionState, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, EmergencyResult,
-    HostResult, How, Outcome, PackageChange, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, Reboot,
-    RebootForecast, ResultDocument, RollbackResult, RunLine, RunsDocument, Said, Services, StageReason, StageResult,
-    StageState, Stamp, StateReason, Summary, Verdict, Waiting, WaitingFor,
+    ActionPerformed, ActionState, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, EmergencyResult, Forecast,
+    ForecastBy, HostResult, How, Outcome, PackageChange, PlanDocument, PlannedHost, PlannedRollback, PlannedStage,
+    Reboot, RebootForecast, ResultDocument, RollbackResult, RunLine, RunsDocument, Said, Services, StageReason,
+    StageResult, StageState, Stamp, StateReason, Summary, Verdict, Waiting, WaitingFor,
 };
 use patchctl::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
 use patchctl::core::ids::{ChangeId, Digest, GroupName, HostName, PlanName, RunId, StageName};
@@ -428,20 +428,61 @@ pub(super) fn plan() -> PlanDocument {
         let mut names = hosts.iter().map(|host| host.host.clone());
         sizes.iter().map(|&size| names.by_ref().take(size).collect()).collect()
     };
+    let (unknown, tight) = forecasts();
     let stages = vec![
-        PlannedStage { name: stage("uat"), waves: waves(&uat, &[2]), hosts: uat },
-        PlannedStage { name: stage("prod"), waves: waves(&prod, &[1, 4, 20, 15]), hosts: prod },
+        PlannedStage { name: stage("uat"), waves: waves(&uat, &[2]), hosts: uat, forecast: Some(unknown) },
+        PlannedStage { name: stage("prod"), waves: waves(&prod, &[1, 4, 20, 15]), hosts: prod, forecast: Some(tight) },
     ];
     PlanDocument { schema: 1, digest: Some(Digest::of(b"plan")), stages, errors: Vec::new() }
+}
+
+/// Of a stage that nothing is known of, and of one that does not fit its window.
+fn forecasts() -> (Forecast, Forecast) {
+    let moment = |text: &str| Some(Stamp(text.parse().unwrap()));
+    let tight = Forecast {
+        hosts: 38,
+        waves: 4,
+        runs: 3,
+        by: Some(ForecastBy::Stage),
+        per_host_ms: Some(2_400_000),
+        takes_ms: Some(19_200_000),
+        begins_at: moment("2026-11-28T21:00:00Z"),
+        ends_at: moment("2026-12-05T23:20:00Z"),
+        none_after: moment("2026-11-29T02:00:00Z"),
+        until: moment("2026-11-29T03:00:00Z"),
+        fits: Some(false),
+        why: Some("15 of 38 hosts would not begin in time".to_owned()),
+    };
+    let why = Some("no earlier run says how long hosts take".to_owned());
+    let unknown = Forecast {
+        hosts: 2,
+        waves: 1,
+        runs: 0,
+        by: None,
+        per_host_ms: None,
+        takes_ms: None,
+        ends_at: None,
+        none_after: None,
+        until: None,
+        fits: None,
+        why,
+        ..tight.clone()
+    };
+    (unknown, tight)
 }
 
 /// The same, as a run shows it before its first change.
 pub(super) fn beginning() -> Beginning {
     let mut now = plan();
+    for stage in &mut now.stages {
+        stage.forecast = None;
+    }
     let later = now.stages.split_off(1).iter().map(|stage| (stage.name.clone(), stage.hosts.len())).collect();
     let shut =
         vec!["stage uat: no host begins now: freeze x until 2027-01-01T00:00:00Z; hosts may begin from …".into()];
-    Beginning { run: run(), change: change(), plan: plan_name(), hosts: 2, shut, now, later }
+    let tight =
+        vec!["stage uat: by 3 earlier runs it does not fit its window: 1 of 2 hosts would not begin in time".into()];
+    Beginning { run: run(), change: change(), plan: plan_name(), hosts: 2, shut, tight, now, later }
 }
 
 /// A list of runs.

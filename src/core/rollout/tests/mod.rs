@@ -7,6 +7,7 @@ mod gates;
 mod mail;
 mod policy;
 mod risk;
+mod took;
 mod way;
 mod windows;
 mod world;
