@@ -34,6 +34,9 @@ _patchctl() {
             patchctl,demo)
                 cmd="patchctl__subcmd__demo"
                 ;;
+            patchctl,drift)
+                cmd="patchctl__subcmd__drift"
+                ;;
             patchctl,help)
                 cmd="patchctl__subcmd__help"
                 ;;
@@ -129,6 +132,9 @@ _patchctl() {
                 ;;
             patchctl__subcmd__help,demo)
                 cmd="patchctl__subcmd__help__subcmd__demo"
+                ;;
+            patchctl__subcmd__help,drift)
+                cmd="patchctl__subcmd__help__subcmd__drift"
                 ;;
             patchctl__subcmd__help,help)
                 cmd="patchctl__subcmd__help__subcmd__help"
@@ -263,7 +269,7 @@ _patchctl() {
 
     case "${cmd}" in
         patchctl)
-            opts="-i -l -q -v -h -V --inventory --limit --output --color --quiet --verbose --state-dir --config --help --version new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help"
+            opts="-i -l -q -v -h -V --inventory --limit --output --color --quiet --verbose --state-dir --config --help --version new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory drift playbook policy demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -908,8 +914,78 @@ _patchctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        patchctl__subcmd__drift)
+            opts="-u -k -K -f -i -l -q -v -h --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --private-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --change)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --inventory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         patchctl__subcmd__help)
-            opts="new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory playbook policy demo completions man schema help"
+            opts="new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory drift playbook policy demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1035,6 +1111,20 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__help__subcmd__drift)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -170,6 +170,23 @@ Examples:
   patchctl -i inventory.toml inventory ping
   patchctl -i inventory.toml inventory ping 'uat:&web' --accept-new-host-keys";
 
+pub(super) const DRIFT: &str = "\
+Each host is asked what is installed; nothing is changed on it, not even package indexes, and no claim is taken. That is \
+held against the newest run in the state folder whose word on the host stands: patched or found current there and \
+approved, or a rollback. Of that run's packages it lists those at another version than the run left, and those at another \
+version than most of the stage's other hosts have that are asked with it and are of the same distribution, release and \
+architecture.
+
+The hosts are the inventory's: -i, the configuration's, or inventory.toml here. Without any they are all that the \
+runs know, as the newest run with each had it frozen. Hosts that no approved run knows are listed and not asked.
+
+Ends with 0 where no host differs, with 5 where one does, else with 7 where one could not be asked.
+
+Examples:
+  patchctl drift
+  patchctl drift 'prod:!db-1' --output json
+  patchctl -i inventory.toml drift -l uat";
+
 pub(super) const DEMO: &str = "\
 Examples:
   patchctl demo

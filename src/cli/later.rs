@@ -23,8 +23,6 @@ pub enum Later {
     Updates(Rest),
     #[command(hide = true, disable_help_flag = true)]
     Drill(Rest),
-    #[command(hide = true, disable_help_flag = true)]
-    Drift(Rest),
 }
 
 impl Later {
@@ -32,7 +30,6 @@ impl Later {
         match self {
             Self::Updates(_) => "updates",
             Self::Drill(_) => "drill",
-            Self::Drift(_) => "drift",
         }
     }
 }

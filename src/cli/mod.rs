@@ -6,6 +6,7 @@
 mod args;
 mod audit;
 mod control;
+mod drift;
 mod generate;
 mod help;
 mod later;
@@ -26,6 +27,7 @@ pub use self::args::{
 };
 pub use self::audit::{AuditCommand, AuditExportArgs, AuditReviewArgs, AuditVerifyArgs};
 pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
+pub use self::drift::DriftArgs;
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;
 pub use self::places::state_dir;
@@ -117,6 +119,9 @@ pub enum Command {
     /// Look at the inventory, and at who answers
     #[command(subcommand)]
     Inventory(InventoryCommand),
+    /// See who differs from what the last approved run left
+    #[command(after_help = help::DRIFT)]
+    Drift(DriftArgs),
     /// Look at the playbooks that are known here
     #[command(subcommand)]
     Playbook(PlaybookCommand),

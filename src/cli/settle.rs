@@ -80,6 +80,7 @@ impl Cli {
             Command::Recover(args) => Some(&mut args.contact),
             Command::Release(args) => Some(&mut args.contact),
             Command::Inventory(InventoryCommand::Ping(args)) => Some(&mut args.contact),
+            Command::Drift(args) => Some(&mut args.contact),
             _ => None,
         }
     }

@@ -3,8 +3,8 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 
 use super::{
-    Cli, ColorWhen, Command, InventoryCommand, OnGate, Output, PlaybookCommand, SchemaKind, Shell, asks_for_json,
-    completions, man_pages, parse,
+    Cli, ColorWhen, Command, DriftArgs, InventoryCommand, OnGate, Output, PlaybookCommand, SchemaKind, Shell,
+    asks_for_json, completions, man_pages, parse,
 };
 use crate::input::Config;
 
@@ -90,6 +90,7 @@ fn every_command_by_its_name() {
         cli(line);
     }
     assert!(matches!(cli("schema result").command, Command::Schema { kind: SchemaKind::Result }));
+    assert!(matches!(cli("drift uat:&web -f 3").command, Command::Drift(DriftArgs { pattern: Some(_), .. })));
     assert!(matches!(cli("playbook list").command, Command::Playbook(PlaybookCommand::List)));
     assert!(matches!(cli("inventory ping").command, Command::Inventory(InventoryCommand::Ping(_))));
 }
@@ -99,8 +100,7 @@ fn what_is_not_built_is_refused_by_name() {
     for (line, what) in [
         ("updates --security", "`patchctl updates`"),
         ("drill plan.toml", "`patchctl drill`"),
-        ("drift", "`patchctl drift`"),
-        ("drift --help", "`patchctl drift`"),
+        ("drill --help", "`patchctl drill`"),
         ("inventory graph", "`patchctl inventory graph`"),
         ("playbook new x", "`patchctl playbook new`"),
         ("playbook test apt --on web-1", "`patchctl playbook test`"),
@@ -221,11 +221,11 @@ fn pages_and_completions_have_what_is_built_and_no_more() {
     for name in ["patchctl.1", "patchctl-run.1", "patchctl-inventory-ping.1", "patchctl-demo.1"] {
         assert!(names.contains(&name), "{names:?}");
     }
-    assert!(!names.iter().any(|name| name.contains("drift") || name.contains("graph")), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("drill") || name.contains("graph")), "{names:?}");
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let text = completions(shell);
         assert!(text.contains("accept-new-host-keys"), "{shell:?}");
-        for later in ["drift", "planned", "junit"] {
+        for later in ["drill", "planned", "junit"] {
             assert!(!text.contains(later), "{shell:?} offers {later}");
         }
     }

@@ -1,5 +1,6 @@
 //! `inventory list` and `inventory ping`
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -24,13 +25,23 @@ pub(super) async fn inventory(context: &Context<'_>, command: InventoryCommand) 
     }
 }
 
-fn loaded(context: &Context<'_>) -> Result<Inventory, CommandError> {
-    let usual = std::path::PathBuf::from("inventory.toml");
+/// The inventory where no flag names one: the configuration's, else the one that lies here.
+fn default_inventory(context: &Context<'_>) -> Vec<PathBuf> {
+    let usual = PathBuf::from("inventory.toml");
     let mut default = context.global.default_inventory.clone();
     if default.is_empty() && usual.exists() {
         default.push(usual);
     }
-    Ok(crate::input::inventory_for(None, &context.global.inventory, &default)?)
+    default
+}
+
+/// Whether there is any inventory to go by.
+pub(super) fn is_there(context: &Context<'_>) -> bool {
+    !context.global.inventory.is_empty() || !default_inventory(context).is_empty()
+}
+
+fn loaded(context: &Context<'_>) -> Result<Inventory, CommandError> {
+    Ok(crate::input::inventory_for(None, &context.global.inventory, &default_inventory(context))?)
 }
 
 pub(super) fn hosts(

@@ -5,6 +5,7 @@ mod audit;
 mod cancel;
 mod decide;
 mod demo;
+mod drift;
 mod drive;
 mod earlier;
 mod export;
@@ -363,6 +364,7 @@ pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
         Command::Report { run } => report::report(context, &run),
         Command::Audit(command) => audit::command(context, &command),
         Command::Inventory(command) => inventory::inventory(context, command).await,
+        Command::Drift(args) => drift::drift(context, args).await,
         Command::Playbook(command) => playbook::playbook(context, &command),
         Command::Demo(args) => demo::demo(context, args).await,
         Command::Completions { shell } => generate::completions(shell),

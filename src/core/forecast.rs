@@ -101,8 +101,8 @@ pub struct Load {
     pub parallel: usize,
     /// Hosts that boot at a time.
     pub reboot_parallel: usize,
-    /// What passes between two waves.
-    pub between_waves: Duration,
+    /// What passes after each wave that has something to do.
+    pub after_wave: Duration,
 }
 
 /// The hosts of a wave that have something to do.
@@ -206,10 +206,7 @@ impl Way {
     /// Part by part, each as soon as the one before is done, or its window opens.
     fn of(waves: &[Wave], load: &Load, known: &Known, calendar: &Calendar<'_>, begins: Timestamp) -> Self {
         let mut way = Self { takes: Duration::ZERO, ends: Some(begins), late: 0 };
-        for (at, wave) in waves.iter().enumerate() {
-            if at > 0 {
-                way.pass(load.between_waves);
-            }
+        for wave in waves {
             let (parts, each) = wave.parts(load, known);
             for part in 0..parts {
                 let ready = way.ends;
@@ -219,6 +216,7 @@ impl Way {
                 }
                 way.pass(each);
             }
+            way.pass(if wave.hosts > 0 { load.after_wave } else { Duration::ZERO });
         }
         way
     }

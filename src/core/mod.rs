@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod check;
 pub mod document;
 pub mod dossier;
+pub mod drift;
 pub mod duration;
 pub mod emergency;
 pub mod event;

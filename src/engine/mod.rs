@@ -25,7 +25,7 @@ use self::notify::Post;
 pub use self::notify::deliver;
 pub use self::run::{Run, Tap};
 pub use self::signed::{NotSigned, checked, not_too_long, preapproved, preapproved_by, standing, unchecked};
-pub use self::steps::{Playbooks, StepContext};
+pub use self::steps::{Playbooks, StepContext, installed};
 use crate::core::emergency::{self, Declaration};
 use crate::core::event::{Event, Input};
 use crate::core::forecast::Earlier;

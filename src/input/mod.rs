@@ -34,7 +34,7 @@ pub(crate) mod window;
 
 pub use assemble::{ConnectAs, Overrides, hosts, inventory_for, settings};
 pub use config::Config;
-pub use direct::among;
+pub use direct::{among, among_both};
 pub use error::{InputError, InputErrors};
 pub use inventory::Inventory;
 pub use plan::{LoadedPlan, load as load_plan};

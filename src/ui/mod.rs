@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod control;
 pub mod dossier;
+pub mod drift;
 pub mod evidence;
 pub mod input_error;
 pub mod json;

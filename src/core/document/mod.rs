@@ -3,6 +3,7 @@
 
 mod brief;
 mod forecast;
+mod drift;
 mod listing;
 mod moment;
 mod outcome;
@@ -12,6 +13,7 @@ mod states;
 
 pub use brief::brief;
 pub use forecast::{Forecast, ForecastBy};
+pub use drift::{Against, DriftDocument, DriftState, HostDrift, PackageDrift};
 pub use listing::{
     ErrorDocument, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast, RunLine, RunsDocument,
 };

@@ -77,7 +77,7 @@ fn load(rollout: &Rollout, stage: &Stage, planned: &PlannedStage) -> Load {
         waves: planned.waves.iter().map(wave).collect(),
         parallel: stage.parallel as usize,
         reboot_parallel: stage.reboot_parallel.of(stage.hosts.len()),
-        between_waves: Duration::ZERO,
+        after_wave: stage.soak,
     }
 }
 

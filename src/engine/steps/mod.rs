@@ -6,6 +6,7 @@ mod checks;
 mod inputs;
 mod jobs;
 mod judge;
+mod look;
 mod reboot;
 mod recheck;
 mod resolve;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::look::installed;
 use crate::core::event::{Input, Step};
 use crate::core::findings::{Fate, StepReport, StepResult};
 use crate::core::host::Place;

@@ -3,6 +3,7 @@
 mod access;
 mod beforehand;
 mod bench;
+mod drift;
 mod export;
 mod forecast;
 mod policy;

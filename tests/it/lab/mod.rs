@@ -14,6 +14,7 @@ mod boot;
 mod control;
 mod crash;
 mod dead_man;
+mod drift;
 mod economy;
 mod elsewhere;
 mod emergency;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use patchctl::core::document::{
-    ActionPerformed, ActionState, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, EmergencyResult, Forecast,
-    ForecastBy, HostResult, How, Outcome, PackageChange, PlanDocument, PlannedHost, PlannedRollback, PlannedStage,
-    Reboot, RebootForecast, ResultDocument, RollbackResult, RunLine, RunsDocument, Said, Services, StageReason,
-    StageResult, StageState, Stamp, StateReason, Summary, Verdict, Waiting, WaitingFor,
+    ActionPerformed, ActionState, Against, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, DriftDocument,
+    DriftState, EmergencyResult, Forecast, ForecastBy, HostDrift, HostResult, How, Outcome, PackageChange, PackageDrift, PlanDocument,
+    PlannedHost, PlannedRollback, PlannedStage, Reboot, RebootForecast, ResultDocument, RollbackResult, RunLine,
+    RunsDocument, Said, Services, StageReason, StageResult, StageState, Stamp, StateReason, Summary, Verdict, Waiting,
+    WaitingFor,
 };
 use patchctl::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
 use patchctl::core::ids::{ChangeId, Digest, GroupName, HostName, PlanName, RunId, StageName};
@@ -535,4 +536,41 @@ pub(super) fn inventory() -> Vec<Host> {
         vars: std::collections::BTreeMap::new(),
     };
     vec![host("uat-web-01.example.com", 22, None, Escalate::None), host("uat-02", 2222, Some("patch"), Escalate::Sudo)]
+}
+
+/// Hosts that differ as one, one that differs by itself, and all that cannot be compared.
+pub(super) fn drift() -> DriftDocument {
+    let package = |name: &str, expected: Option<&str>, found: Option<&str>, against| PackageDrift {
+        name: PackageName::new(name).unwrap(),
+        arch: Arch::new("amd64").unwrap(),
+        expected: expected.and_then(version),
+        found: found.and_then(version),
+        against,
+    };
+    let of = |name: &str, state, differences: Vec<PackageDrift>| HostDrift {
+        host: host(&format!("{name}.fra1.example.com")),
+        run_id: Some(run()),
+        change_id: Some(change()),
+        plan: Some(plan_name()),
+        stage: Some(stage("prod")),
+        state,
+        undecided: None,
+        differences,
+        error: None,
+    };
+    let old = package("libssl3", Some("3.0.22-1~deb12u2"), Some("3.0.20-1~deb12u2"), Against::Run);
+    let alone = vec![
+        package("openssl", Some("3.0.22-1~deb12u2"), None, Against::Run),
+        package("curl", Some("7.88.1-10+deb12u9"), Some("7.88.1-10+deb12u8"), Against::Stage),
+    ];
+    let mut hosts: Vec<HostDrift> =
+        (1..4).map(|n| of(&format!("web-{n}"), DriftState::Drifted, vec![old.clone()])).collect();
+    hosts.push(of("web-4", DriftState::Drifted, alone));
+    hosts.extend((5..9).map(|n| of(&format!("web-{n}"), DriftState::Same, Vec::new())));
+    let problem = Problem::new(ErrorKind::Unreachable, "\u{1b}[2Jno route to host").on(&host("web-9.fra1.example.com"));
+    hosts.push(HostDrift { error: Some(problem.clone()), ..of("web-9", DriftState::Unreachable, Vec::new()) });
+    let unknown = of("db-1", DriftState::Unknown, Vec::new());
+    let undecided = Some(run());
+    hosts.push(HostDrift { run_id: None, change_id: None, plan: None, stage: None, undecided, ..unknown });
+    DriftDocument { schema: 1, outcome: Outcome::Failed, exit_code: 5, hosts, errors: vec![problem] }
 }

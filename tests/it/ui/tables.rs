@@ -3,7 +3,7 @@
 use patchctl::core::document::{HostResult, Outcome, ResultDocument, RunsDocument};
 use patchctl::core::evidence::GateKind;
 use patchctl::ui::style::Look;
-use patchctl::ui::{control, evidence, lists, plan, problems, result};
+use patchctl::ui::{control, drift, evidence, lists, plan, problems, result};
 
 use super::samples;
 
@@ -107,6 +107,7 @@ fn lists_and_plans() {
     at_both_widths("beginning", |look| plan::beginning(look, &samples::beginning()));
     at_both_widths("runs", |look| lists::runs(look, &samples::runs()));
     at_both_widths("ping", |look| lists::ping(look, &samples::pinged()));
+    at_both_widths("drift", |look| drift::drift(look, &samples::drift()));
     let hosts = samples::inventory();
     at_both_widths("inventory", |look| lists::inventory(look, &hosts.iter().collect::<Vec<_>>()));
     assert_eq!(lists::runs(&Look::plain(None), &RunsDocument { schema: 1, runs: Vec::new() }), "no runs yet\n");
