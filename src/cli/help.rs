@@ -21,6 +21,7 @@ Examples:
   patchctl approve last --resume            decide a paused run, and go on
   patchctl resume --due                     the one line for cron
   patchctl pause last                       stop at the next safe point
+  patchctl drift                            who differs from what was approved
 
 Exit codes:
   0    complete: every selected host has the patch, or needed nothing

@@ -33,6 +33,9 @@ pub(super) async fn drift(context: &Context<'_>, args: DriftArgs) -> Ended {
     let known: Vec<drift::Known> =
         fleet.iter().map(|host| search.known(&host.name).cloned().unwrap_or_default()).collect();
     let asking = Asking::of(context, args, references, &fleet, &known);
+    if context.err_look.is_terminal() && fleet.len() > asking.at_a_time {
+        context.say(&format!("asking {} hosts what is installed, {} at a time", fleet.len(), asking.at_a_time));
+    }
     let answers = futures_util::stream::iter(fleet.iter().zip(known)).map(|(host, known)| asking.ask(host, known));
     // In the inventory's order, whoever answers first.
     let seen: Vec<Seen> = answers.buffered(asking.at_a_time).collect().await;

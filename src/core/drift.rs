@@ -290,29 +290,56 @@ fn stage_key(left: &Left) -> StageKey {
     (left.run.clone(), left.stage.clone(), left.platform.clone())
 }
 
-/// How many hosts of a stage have which version of each of the run's packages. A host that is not as the run left it
-/// says nothing about how others should be.
+/// How many hosts of a stage have which version of each of the run's packages.
 #[derive(Debug, Default)]
-struct StageVotes(BTreeMap<Key, BTreeMap<Version, usize>>);
+struct StageVotes {
+    /// Those on which the run left that version.
+    left: BTreeMap<Key, BTreeMap<Version, usize>>,
+    /// Those, and others on which the run did not touch the package.
+    all: BTreeMap<Key, BTreeMap<Version, usize>>,
+}
+
+/// What a host says about a package, for others to be held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vote {
+    /// It is as the run left it.
+    Left,
+    /// The run did not touch it there.
+    Untouched,
+    /// It was changed since: that says nothing about how others should be.
+    None,
+}
 
 impl StageVotes {
-    fn votes(left: &Left, now: &Now, key: &Key) -> bool {
-        left.packages.get(key).is_none_or(|expected| expected.as_ref() == now.get(key))
+    fn vote(left: &Left, now: &Now, key: &Key) -> Vote {
+        match left.packages.get(key) {
+            None => Vote::Untouched,
+            Some(expected) if expected.as_ref() == now.get(key) => Vote::Left,
+            Some(_) => Vote::None,
+        }
     }
 
     fn add(&mut self, left: &Left, now: &Now) {
-        for (key, version) in now.iter().filter(|(key, _)| Self::votes(left, now, key)) {
-            *self.0.entry(key.clone()).or_default().entry(version.clone()).or_default() += 1;
+        for (key, version) in now {
+            let count = |votes: &mut BTreeMap<Key, BTreeMap<Version, usize>>| {
+                *votes.entry(key.clone()).or_default().entry(version.clone()).or_default() += 1;
+            };
+            match Self::vote(left, now, key) {
+                Vote::Left => [&mut self.left, &mut self.all].into_iter().for_each(count),
+                Vote::Untouched => count(&mut self.all),
+                Vote::None => {}
+            }
         }
     }
 
     /// Where the host has another version than most of the others. What is not installed is no version: hosts of one
-    /// stage may do different work.
+    /// stage may do different work. What the run verified on the host yields only to what it verified on others.
     fn differences(&self, left: &Left, now: &Now) -> Vec<PackageDrift> {
         let differs = |(key, found): (&Key, &Version)| {
-            let own = usize::from(Self::votes(left, now, key));
+            let vote = Self::vote(left, now, key);
+            let own = usize::from(vote != Vote::None);
             let others = |version: &Version, count: usize| count - if version == found { own } else { 0 };
-            let counts = self.0.get(key)?;
+            let counts = if vote == Vote::Left { self.left.get(key)? } else { self.all.get(key)? };
             // Of versions that are as frequent, one must be named, and always the same.
             let most = counts.iter().map(|(version, count)| (others(version, *count), version)).max()?;
             let same = counts.get(found).map_or(0, |count| others(found, *count));

@@ -90,8 +90,9 @@ fn names(look: &Look, tone: Tone, what: &str, hosts: &[&HostDrift]) -> String {
     let all = hosts.iter().map(|host| host.host.as_str());
     let names = if tone == Tone::Good { text::names(all, room) } else { all.collect::<Vec<_>>().join(", ") };
     let mut out = format!("  {}\n", look.paint(tone, format!("{}{what}", text::count(hosts.len(), "host"))));
+    let weight = if tone == Tone::Good { Tone::Dim } else { Tone::Plain };
     for line in text::wrap(&names, room) {
-        out.push_str(&format!("      {}\n", look.paint(Tone::Dim, line)));
+        out.push_str(&format!("      {}\n", look.paint(weight, line)));
     }
     out
 }

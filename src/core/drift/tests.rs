@@ -106,6 +106,15 @@ fn a_package_that_the_run_did_not_touch_on_this_host_counts_too() {
 }
 
 #[test]
+fn what_the_run_verified_does_not_yield_to_hosts_that_it_did_not_touch() {
+    let one = |name: &str, at: &str| seen(name, left("prod", "12", "a=2"), &format!("a=2 lib={at}"));
+    let verified = || seen("h0", left("prod", "12", "a=2 lib=2"), "a=2 lib=2");
+    assert_eq!(told(&compare(vec![verified(), one("h1", "1")])), ["h1 lib 2>1 stage"]);
+    // Most of h1's others have what it has.
+    assert_eq!(told(&compare(vec![verified(), one("h1", "1"), one("h2", "1"), one("h3", "1")])), [] as [&str; 0]);
+}
+
+#[test]
 fn only_hosts_of_one_stage_run_and_kind_are_held_against_each_other() {
     let mut other_run = left("prod", "12", "a=4");
     other_run.run = RunId::new("01JD0000000000000000000001").unwrap();

@@ -64,9 +64,10 @@ fn what_somebody_changed_by_hand_is_found_until_a_run_or_a_rollback_says_otherwi
 }
 
 #[test]
-fn a_host_that_does_not_answer_is_named_and_the_others_are_compared() {
-    let Some(bench) = Bench::start(&[plain("uat-1"), plain("uat-2"), plain("prod-1")]) else { return };
-    bench.plan("packages = [\"lab-plain\"]");
+fn hosts_of_a_stage_that_are_not_alike_are_found_and_those_that_do_not_answer_are_named() {
+    let specs = [plain("uat-1").install(&["lab-held=1.0"]), plain("uat-2"), plain("prod-1")];
+    let Some(bench) = Bench::start(&specs) else { return };
+    bench.plan("packages = [\"lab-plain\", \"lab-held\"]");
     let paused = bench.json(3, &["run", "plan.toml", "--yes", "--approve", "uat", "--reason=fine"]);
     // prod is patched, and nobody has decided there.
     let document = bench.json(0, &["drift"]);
@@ -74,6 +75,13 @@ fn a_host_that_does_not_answer_is_named_and_the_others_are_compared() {
     assert_eq!(of(&document, "prod-1")["undecided"], paused["run_id"]);
     let digest = paused["waiting"]["digest"].as_str().unwrap();
     bench.json(0, &["approve", "last", "--digest", digest, "--reason", "fine", "--resume"]);
+
+    // The run found no lab-held on uat-2, and whoever brought it there since took the old one.
+    bench.host("uat-2").install_made("lab-held", "1.0");
+    let document = bench.json(5, &["drift"]);
+    let difference = json!({"name": "lab-held", "arch": "all", "expected": "2.0", "found": "1.0", "against": "stage"});
+    assert_eq!(of(&document, "uat-2")["differences"], json!([difference]));
+    assert_eq!(states(&document, &FLEET), ["same", "drifted", "same"]);
 
     bench.host("uat-2").lab("off", &[]);
     // Without an inventory: the hosts that runs know, as they were frozen.
