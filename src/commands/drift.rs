@@ -133,6 +133,7 @@ impl Asking {
             let context = Arc::new(StepContext {
                 settings: Arc::new(settings),
                 transport: Arc::clone(&transport),
+                control: context.wiring.control(&loaded.frozen.settings),
                 display: Arc::clone(&display),
                 playbooks: playbooks(&loaded),
                 owner: context.wiring.person().name,

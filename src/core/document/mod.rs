@@ -2,8 +2,8 @@
 //! promise; a change needs a new `schema`.
 
 mod brief;
-mod forecast;
 mod drift;
+mod forecast;
 mod listing;
 mod moment;
 mod outcome;
@@ -12,8 +12,8 @@ mod result;
 mod states;
 
 pub use brief::brief;
-pub use forecast::{Forecast, ForecastBy};
 pub use drift::{Against, DriftDocument, DriftState, HostDrift, PackageDrift};
+pub use forecast::{Forecast, ForecastBy};
 pub use listing::{
     ErrorDocument, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, RebootForecast, RunLine, RunsDocument,
 };

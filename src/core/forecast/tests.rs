@@ -27,7 +27,7 @@ fn run(stage: &str, minutes: &[u64]) -> Earlier {
 
 fn load(waves: &[usize], parallel: usize) -> Load {
     let waves = waves.iter().map(|hosts| Wave { hosts: *hosts, reboots: 0 }).collect();
-    Load { waves, parallel, reboot_parallel: 1, between_waves: Duration::ZERO }
+    Load { waves, parallel, reboot_parallel: 1, after_wave: Duration::ZERO }
 }
 
 fn window(start: &str, minutes: u64, cutoff: u64) -> Window {
@@ -69,8 +69,8 @@ fn waves_pass_one_after_the_other() {
     ] {
         assert_eq!(minutes(&load(waves, parallel), &earlier), takes, "{waves:?} by {parallel}");
     }
-    let soaked = Load { between_waves: Duration::from_secs(600), ..load(&[1, 0, 1, 1], 10) };
-    assert_eq!(minutes(&soaked, &earlier), 3 * 5 + 2 * 10);
+    let soaked = Load { after_wave: Duration::from_secs(600), ..load(&[1, 0, 1, 1], 10) };
+    assert_eq!(minutes(&soaked, &earlier), 3 * (5 + 10), "the last wave is watched, too");
     let free = Calendar::new(&prod(), &[], &[]);
     assert_eq!(forecast(&load(&[0, 0], 1), &prod(), &earlier, &free, Timestamp::UNIX_EPOCH), None);
 }
@@ -210,7 +210,7 @@ fn absurd_numbers_are_no_panic() {
     let earlier = [Earlier(vec![(prod(), vec![Took { worked_ms: u64::MAX, booting_ms: 1 }])])];
     let all = Load {
         waves: vec![Wave { hosts: 3, reboots: 3 }; 2],
-        between_waves: Duration::MAX,
+        after_wave: Duration::MAX,
         reboot_parallel: 0,
         ..load(&[], 0)
     };

@@ -1,7 +1,6 @@
 //! What a run of the plan would do, and how long it would take: the answer of `plan`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use patchctl::core::document::{
     ActionPerformed, ActionState, Against, CheckResult, CheckWhen, DecidedBy, Decision, DocumentKind, DriftDocument,
-    DriftState, EmergencyResult, Forecast, ForecastBy, HostDrift, HostResult, How, Outcome, PackageChange, PackageDrift, PlanDocument,
-    PlannedHost, PlannedRollback, PlannedStage, Reboot, RebootForecast, ResultDocument, RollbackResult, RunLine,
-    RunsDocument, Said, Services, StageReason, StageResult, StageState, Stamp, StateReason, Summary, Verdict, Waiting,
-    WaitingFor,
+    DriftState, EmergencyResult, Forecast, ForecastBy, HostDrift, HostResult, How, Outcome, PackageChange,
+    PackageDrift, PlanDocument, PlannedHost, PlannedRollback, PlannedStage, Reboot, RebootForecast, ResultDocument,
+    RollbackResult, RunLine, RunsDocument, Said, Services, StageReason, StageResult, StageState, Stamp, StateReason,
+    Summary, Verdict, Waiting, WaitingFor,
 };
 use patchctl::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
 use patchctl::core::ids::{ChangeId, Digest, GroupName, HostName, PlanName, RunId, StageName};
