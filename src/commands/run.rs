@@ -1,5 +1,7 @@
 //! `run PLAN`
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::drive::{self, Wishes};
@@ -136,9 +138,29 @@ pub(super) fn judged(
     if own.is_some() {
         settings.patch.playbook = own;
     }
+    says_what_instead(&settings, &playbooks)?;
     let now = context.wiring.clock().now();
     let applied = policy::apply(&plan, &policies, &inventory, &mut settings, now)?;
     Ok(Checked { plan, settings, playbooks, applied })
+}
+
+/// Where a playbook that is named knows no way back, the plan says what is done instead.
+fn says_what_instead(settings: &Settings, playbooks: &BTreeMap<PlaybookName, Playbook>) -> Result<(), CommandError> {
+    for stage in settings.stages.iter().filter(|stage| stage.compensate.is_none()) {
+        let named = stage.hosts.iter().find_map(|host| {
+            let host = &settings.hosts[host.at()];
+            let playbook = playbooks.get(host.playbook.as_ref().or(settings.patch.playbook.as_ref())?)?;
+            Some((&playbook.name, playbook.irreversible.as_ref()?))
+        });
+        if let Some((name, why)) = named {
+            let message = format!(
+                "what playbook {name} does cannot be undone ({why}), and stage {} does not say what is done instead",
+                stage.name
+            );
+            return Err(CommandError::invalid(message, "add compensate = { run = \"…\" } or { local = \"…\" } to it"));
+        }
+    }
+    Ok(())
 }
 
 /// Plan, inventory and command line as settings of a new run.

@@ -229,6 +229,16 @@ pub enum Event {
         /// Of which stage.
         stage: StageIx,
     },
+    /// What the stage's hosts will need is fetched, ahead of their time.
+    PrefetchStarted {
+        /// Of which stage.
+        stage: StageIx,
+    },
+    /// It was fetched, as far as it could be.
+    PrefetchEnded {
+        /// Of which stage.
+        stage: StageIx,
+    },
     /// A stage's own hook begins.
     HookStarted {
         /// Of which stage.
@@ -437,6 +447,8 @@ impl Event {
         "soak_started",
         "soak_looked",
         "soak_ended",
+        "prefetch_started",
+        "prefetch_ended",
         "hook_started",
         "hook_ended",
         "wave_ended",

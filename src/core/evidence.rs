@@ -104,6 +104,13 @@ pub enum WayBack {
         /// Such as `openssl=3.0.20-1 was rebuilt from what is installed`.
         approximate: Vec<String>,
     },
+    /// There is none, and something else is done instead.
+    Impossible {
+        /// Why there is none.
+        why: String,
+        /// What is done.
+        instead: String,
+    },
     /// There is none, or not for all of it.
     Unproven {
         /// What is missing.

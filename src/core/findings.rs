@@ -56,6 +56,9 @@ pub struct Resolution {
     /// it has no dead man.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_man: Option<u64>,
+    /// Why there is no way back, where the playbook says that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub irreversible: Option<String>,
     /// The run whose claim lies on the host, and is passed in an emergency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_by: Option<RunId>,

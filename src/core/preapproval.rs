@@ -63,6 +63,9 @@ pub struct Preapproval {
     /// Checks, by their names, each of which must have been made after the change, and held, on every host that changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
+    /// For how long the plan must watch each wave, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<u64>,
     /// What must not happen.
     pub forbid: BTreeSet<Forbidden>,
     /// It counts from then on.
@@ -108,6 +111,8 @@ pub struct Facts<'a> {
     pub patches: bool,
     /// Whether more hosts failed or fell silent than may.
     pub stopped: bool,
+    /// For how long waves are watched, in seconds.
+    pub soak: u64,
     /// The hosts that the gate is about.
     pub hosts: Vec<HostFacts<'a>>,
 }
@@ -218,6 +223,9 @@ impl Preapproval {
         if !fits(&self.stages, facts.stage.as_str()) {
             gap(format!("stage {} is not among its stages ({})", facts.stage, some_of(&self.stages)));
         }
+        if let Some(least) = self.soak.filter(|least| facts.patches && facts.soak < *least) {
+            gap(format!("waves are watched for {} s (`soak`), and it asks for {least} s", facts.soak));
+        }
         if facts.stopped {
             gap("more hosts failed, or do not answer, than the plan allows: a person must look".into());
         }
@@ -314,6 +322,7 @@ impl Rollout {
             severity: self.settings().patch.severity.unwrap_or_default(),
             patches: self.settings().kind == RunKind::Run,
             stopped: run.is_stopped(),
+            soak: of.soak.as_secs(),
             hosts: of.hosts.iter().filter(begun).map(|host| self.facts_of(*host, of.reboot)).collect(),
         };
         scope.gaps(&facts, now)

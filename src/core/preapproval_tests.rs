@@ -21,6 +21,7 @@ fn scope() -> Preapproval {
         packages: list(&["openssl", "libssl?"]),
         origins: list(&["*-security"]),
         checks: Vec::new(),
+        soak: None,
         security_only: true,
         max_severity: None,
         forbid: Forbidden::ALL.into(),
@@ -66,6 +67,7 @@ fn said(scope: &Preapproval, hosts: &[(&str, Vec<PackageOp>)], change: impl Fn(&
         severity: Severity::Critical,
         patches: true,
         stopped: false,
+        soak: 600,
         hosts: facts.collect(),
     };
     change(&mut facts);
@@ -235,7 +237,7 @@ proptest! {
         let names: Vec<HostName> = hosts.iter().map(|host| HostName::new(&host.0).unwrap()).collect();
         let now = Timestamp::from_second(now).unwrap();
         let facts = |count: usize| Facts {
-            plan: &plan, stage: &stage, severity, patches: true, stopped: false,
+            plan: &plan, stage: &stage, severity, patches: true, stopped: false, soak: 600,
             hosts: names.iter().zip(&hosts).take(count).map(|(name, host)| facts_of(name, host)).collect(),
         };
         let (all, less) = (facts(hosts.len()), facts(hosts.len().saturating_sub(1)));
@@ -260,4 +262,11 @@ proptest! {
 
 fn facts_of<'a>(name: &'a HostName, (_, trouble, ops, reboot): &'a AnyHost) -> HostFacts<'a> {
     HostFacts { name, trouble: trouble.clone(), ops, reboot: reboot.clone(), checks: None }
+}
+
+#[test]
+fn a_wave_that_is_not_watched_for_long_enough_is_not_covered() {
+    let gaps = |soak| said(&Preapproval { soak: Some(soak), ..scope() }, &[("web-1", vec![ssl()])], |_| {});
+    assert_eq!(gaps(600), [""; 0]);
+    assert_eq!(gaps(601), ["waves are watched for 600 s (`soak`), and it asks for 601 s"]);
 }

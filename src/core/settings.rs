@@ -14,7 +14,7 @@ use super::approval::Approval;
 use super::calendar::{Calendar, Freeze, Window};
 use super::check::CheckSpec;
 use super::health::HealthRule;
-use super::hooks::{Hooks, Snapshot};
+use super::hooks::{Command, Hooks, Snapshot};
 use super::ids::{ChangeId, Digest, GroupName, HostIx, HostName, PlanName, PlaybookName, RunId, StageIx, StageName};
 use super::notify::Notify;
 use super::packages::{PackageOp, PackageRequest};
@@ -239,6 +239,12 @@ pub struct Stage {
     /// Commands around the stage and its hosts.
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
     pub hooks: Hooks,
+    /// What hosts will need is fetched before they may begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prefetch: bool,
+    /// What is done instead where a playbook knows no way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<Command>,
     /// A snapshot of each host beside its stash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,

@@ -25,6 +25,8 @@ pub enum Phase {
     /// All hosts answered, none has anything to do: it succeeds when the run ends, or when somebody who needs it
     /// approves.
     Idle,
+    /// What its hosts will need is fetched, before anything is changed.
+    Prefetching,
     /// A wave is being patched.
     Rolling,
     /// A wave that was patched is watched.
@@ -148,6 +150,8 @@ pub struct StageRun {
     pub soak: Option<Soak>,
     /// The last wave that was watched for long enough.
     pub(super) soaked: u32,
+    /// What its hosts will need was fetched ahead.
+    pub(super) prefetched: bool,
     /// The stage's own hook that runs now.
     pub(super) hook: Option<StageHook>,
     /// Whether the hook before it went well; none: it did not run.
@@ -190,6 +194,7 @@ impl StageRun {
             passed_by: Vec::new(),
             soak: None,
             soaked: 0,
+            prefetched: false,
             hook: None,
             before: None,
             after: false,
@@ -210,6 +215,7 @@ impl StageRun {
         match self.phase {
             Phase::Resolving => Some(Activity::Resolving),
             Phase::Rolling => Some(Activity::Rolling),
+            Phase::Prefetching => Some(Activity::Prefetching),
             Phase::Soaking => Some(Activity::Soaking),
             Phase::Undoing(_) => Some(Activity::Undoing),
             Phase::Closing(_) => Some(Activity::Closing),

@@ -38,6 +38,8 @@ pub enum Step {
     Restore,
     /// The snapshot is removed.
     Discard,
+    /// baseline, stash, ahead of its time: what is fetched is there when the host begins.
+    Prefetch,
 }
 
 impl Step {
@@ -60,12 +62,16 @@ impl Step {
             Self::After => "after_host",
             Self::Restore => "restore",
             Self::Discard => "discard",
+            Self::Prefetch => "prefetch",
         }
     }
 
     /// Whether the step runs as a job on the host, whatever the plan says.
     pub fn is_job(self) -> bool {
-        matches!(self, Self::Stash | Self::Apply | Self::Settle | Self::Rollback | Self::Forget | Self::Reboot)
+        matches!(
+            self,
+            Self::Stash | Self::Apply | Self::Settle | Self::Rollback | Self::Forget | Self::Reboot | Self::Prefetch
+        )
     }
 
     /// Whether it is a command of the plan's, or a snapshot: where that runs, the plan says.

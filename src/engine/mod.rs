@@ -335,7 +335,7 @@ impl Driver<'_> {
 
     async fn wait(&mut self) -> Result<(), EngineError> {
         let (rollout, now) = (&self.run.rollout, self.world.clock.now());
-        let next = [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now), rollout.next_look()];
+        let next = [rollout.next_expiry(), rollout.next_reminder(), rollout.next_opening(now), rollout.next_look(now)];
         let next = next.into_iter().flatten().min();
         let expiry = next.map(|at| at.duration_since(now));
         // Past the moment, not at it; the wall clock may be set meanwhile, so this is looked at anew each time.

@@ -190,6 +190,7 @@ fn phase(step: Step) -> &'static str {
         Step::After => "after_host",
         Step::Restore => "restoring its snapshot",
         Step::Discard => "removing its snapshot",
+        Step::Prefetch => "fetching ahead",
     }
 }
 

@@ -70,8 +70,8 @@ pub(super) static CONFIG: TableDef = TableDef {
         Key::new("wait", Kind::Duration, "How long to wait for a soak or window before pausing."),
         Key::new("policy", Kind::Text, "A policy that holds beside /etc/patchctl/policy.toml."),
         Key::new("group", Kind::Text, "The group whose members share the state folder."),
-        Key::later("stash_keep", &[], "How long old packages stay on the hosts."),
-        Key::later("stash-keep", &[], "How long old packages stay on the hosts."),
+        Key::later("stash_keep", "How long old packages stay on the hosts."),
+        Key::later("stash-keep", "How long old packages stay on the hosts."),
     ],
 };
 

@@ -122,7 +122,7 @@ fn subvolumes(table: &Table<'_>) -> Option<Vec<PathBuf>> {
     Some(list.value.iter().filter_map(path).collect())
 }
 
-fn command(table: &Table<'_>, key: &'static str) -> Option<At<Command>> {
+pub(super) fn command(table: &Table<'_>, key: &'static str) -> Option<At<Command>> {
     let command = table.table(key, &COMMAND)?;
     let span = command.span.clone();
     let (run, local) = (command.raw("run").is_some(), command.raw("local").is_some());

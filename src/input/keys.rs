@@ -57,14 +57,8 @@ pub(crate) enum State {
     Required,
     /// May be left out; the default, as TOML, for the schema.
     Optional(Option<&'static str>),
-    /// Known and not built: refused, but for these values, which ask for nothing.
-    Later(&'static [Off]),
-}
-
-/// A value that asks for nothing that is not built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Off {
-    Bool(bool),
+    /// Known and not built: refused.
+    Later,
 }
 
 impl Key {
@@ -81,16 +75,8 @@ impl Key {
         Self { name, kind, doc, state: State::Optional(Some(default)) }
     }
 
-    pub(crate) const fn later(name: &'static str, accepted: &'static [Off], doc: &'static str) -> Self {
-        Self { name, kind: Kind::Any, doc, state: State::Later(accepted) }
-    }
-}
-
-impl std::fmt::Display for Off {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bool(value) => write!(f, "{value}"),
-        }
+    pub(crate) const fn later(name: &'static str, doc: &'static str) -> Self {
+        Self { name, kind: Kind::Any, doc, state: State::Later }
     }
 }
 

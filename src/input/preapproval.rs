@@ -62,7 +62,7 @@ pub(crate) static PREAPPROVAL: TableDef = TableDef {
             Kind::List(&Kind::Text),
             "Checks, by their names in the evidence, that must have been made and have held on each host that changed.",
         ),
-        Key::later("soak", &[], "How long a wave must have been watched."),
+        Key::new("soak", Kind::Duration, "For how long the plan must watch each wave."),
     ],
 };
 
@@ -96,6 +96,7 @@ fn read_root(root: Table<'_>) -> Option<Preapproval> {
     let packages = globs(&root, "packages", name_glob);
     let origins = globs(&root, "origins", origin_glob);
     let checks = globs(&root, "checks", check_name);
+    let soak = root.duration("soak").map(|soak| soak.as_secs());
     let security_only = root.bool("security_only").unwrap_or(false);
     let max_severity = root.word("max_severity");
     let forbid = forbidden(&root);
@@ -123,6 +124,7 @@ fn read_root(root: Table<'_>) -> Option<Preapproval> {
         packages: packages?,
         origins: origins.unwrap_or_default(),
         checks: checks.unwrap_or_default(),
+        soak,
         security_only,
         max_severity,
         forbid,
@@ -294,7 +296,7 @@ zone = "Europe/Berlin"
             ),
             ("2026-12-01T00:00:00Z", "2027-06-01T00:00:00Z", "`until` is not later than `from`"),
             ("uses = 12", "uses = 0", "`uses` must be a whole number from 1 to 100000, not 0"),
-            ("uses = 12", "soak = \"1h\"", "p.toml:14:1: `soak` is not built yet in this version"),
+            ("uses = 12", "soak = \"1\"", "p.toml:14:8: `soak` has a number without a unit"),
             ("[\"Sat\"]", "[\"Sam\"]", "p.toml:16:9: "),
             ("id = \"night-2027\"", "", "the pre-approval has no `id`"),
             ("night-2027", "night 2027", "p.toml:2:6: the id \"night 2027\" must be a word"),

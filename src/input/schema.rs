@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::inventory::INVENTORY;
-use super::keys::{Key, Kind, Off, State, TableDef};
+use super::keys::{Key, Kind, State, TableDef};
 use super::plan::PLAN;
 use super::policy::POLICY;
 use super::preapproval::PREAPPROVAL;
@@ -55,7 +55,7 @@ fn table(def: &TableDef) -> Json {
 
 fn property(key: &Key) -> Json {
     let (mut schema, doc) = match &key.state {
-        State::Later(accepted) => (later(accepted), format!("{} Not built yet in this version.", key.doc)),
+        State::Later => (json!({ "not": {} }), format!("{} Not built yet in this version.", key.doc)),
         State::Required | State::Optional(_) => (kind(&key.kind), key.doc.to_owned()),
     };
     if let Some(object) = schema.as_object_mut() {
@@ -69,19 +69,6 @@ fn property(key: &Key) -> Json {
         }
     }
     schema
-}
-
-fn later(accepted: &[Off]) -> Json {
-    if accepted.is_empty() {
-        return json!({ "not": {} });
-    }
-    let values: Vec<Json> = accepted
-        .iter()
-        .map(|off| match off {
-            Off::Bool(flag) => json!(flag),
-        })
-        .collect();
-    json!({ "enum": values })
 }
 
 fn kind(kind_of: &Kind) -> Json {

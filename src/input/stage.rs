@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::checks::{self, CHECK};
-use super::hooks::{self, HOOKS, SNAPSHOT};
-use super::keys::{Key, Kind, Off, TableDef};
+use super::hooks::{self, COMMAND, HOOKS, SNAPSHOT};
+use super::keys::{Key, Kind, TableDef};
 use super::nearest::did_you_mean;
 use super::patch::read_globs;
 use super::plan::ALL;
@@ -83,7 +83,7 @@ pub(crate) static STAGE: TableDef = TableDef {
         ),
         Key::new("approval", Kind::Either(&[Kind::False, Kind::Table(&APPROVAL)]), "The gate; `false`: none."),
         Key::or("soak", Kind::Duration, "\"0s\"", "How long a wave is watched, its checks repeated, before its gate."),
-        Key::later("prefetch", &[Off::Bool(false)], "Download and verify ahead of the window."),
+        Key::or("prefetch", Kind::Bool, "false", "Download and verify ahead of the window."),
         Key::new("check", Kind::List(&ONE_CHECK), "Checks of each host, before and after."),
         Key::or(
             "health",
@@ -103,6 +103,11 @@ pub(crate) static STAGE: TableDef = TableDef {
             "When the stage's hosts may begin; of several, one is enough. Default: at any time.",
         ),
         Key::new("hooks", Kind::Table(&HOOKS), "Commands around the stage and its hosts."),
+        Key::new(
+            "compensate",
+            Kind::Table(&COMMAND),
+            "What is done instead of going back, where a playbook says that going back is impossible.",
+        ),
         Key::new("snapshot", Kind::Table(&SNAPSHOT), "A snapshot of each host beside its stash."),
         Key::new(
             "spread",
@@ -195,7 +200,9 @@ fn read_stage(table: Table<'_>, plan: &Path) -> Option<Read> {
     let (hooks, of_hosts) = hooks::hooks(&table);
     let (snapshot, of_snapshot) = hooks::snapshot(&table);
     let texts = checks.iter().flat_map(|at| at.value.templates().map(|text| At::new(text.clone(), at.span.clone())));
-    let commands = of_hosts.into_iter().chain(of_snapshot).map(|at| At::new(at.value.command, at.span));
+    let compensate = hooks::command(&table, "compensate");
+    let commands =
+        of_hosts.into_iter().chain(of_snapshot).chain(compensate.clone()).map(|at| At::new(at.value.command, at.span));
     let templates = texts.chain(commands).collect();
     let stage = Stage {
         name: name.as_ref().map_or_else(|| StageName::new("unnamed"), |name| Ok(name.value.clone())).ok()?,
@@ -224,6 +231,8 @@ fn read_stage(table: Table<'_>, plan: &Path) -> Option<Read> {
         health: table.word("health").unwrap_or(HealthRule::Fail),
         health_exclude: read_globs(&table, "health_exclude"),
         hooks,
+        prefetch: table.bool("prefetch").unwrap_or(false),
+        compensate: compensate.map(|at| at.value),
         snapshot,
     };
     let approval = table.raw("approval").map(|(value, _)| value.span());

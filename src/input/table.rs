@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::amount;
-use super::keys::{Key, Kind, Off, State, TableDef};
+use super::keys::{Key, Kind, State, TableDef};
 use super::nearest::{alternatives, did_you_mean, nearest};
 use super::source::Sink;
 use crate::core::duration::parse_duration;
@@ -331,8 +331,9 @@ impl<'a> Table<'a> {
     pub(crate) fn finish(self, elsewhere: &[&'static TableDef]) {
         for (name, value) in in_order(self.entries) {
             match self.def.keys.iter().find(|key| key.name == name.value) {
-                Some(Key { state: State::Later(accepted), .. }) => {
-                    refuse_later(self.sink, name.value, accepted, &name.span, value);
+                Some(Key { state: State::Later, .. }) => {
+                    let message = format!("`{}` is not built yet in this version", name.value);
+                    self.sink.error_hint(&name.span, message, "leave it out");
                 }
                 Some(key) => debug_assert!(
                     self.asked.borrow().contains(key.name),
@@ -362,27 +363,12 @@ impl<'a> Table<'a> {
         match hint {
             Some(hint) => self.sink.error_hint(&name.span, message, hint),
             None => {
-                let built = self.def.keys.iter().filter(|key| !matches!(key.state, State::Later(_)));
+                let built = self.def.keys.iter().filter(|key| !matches!(key.state, State::Later));
                 let hint = format!("known: {}", alternatives(built.map(|key| key.name)).replace(" or ", ", "));
                 self.sink.error_hint(&name.span, message, hint);
             }
         }
     }
-}
-
-/// Refuses a key that this version does not have, unless its value asks for nothing.
-fn refuse_later(sink: &Sink, name: &str, accepted: &[Off], span: &Range<usize>, value: &Value<'_>) {
-    let same = |off: &Off| match off {
-        Off::Bool(flag) => value.get_ref().as_bool() == Some(*flag),
-    };
-    if accepted.iter().any(same) {
-        return;
-    }
-    let hint = match accepted.first() {
-        Some(off) => format!("leave it out, or set it to `{off}`"),
-        None => "leave it out".to_owned(),
-    };
-    sink.error_hint(span, format!("`{name}` is not built yet in this version"), hint);
 }
 
 /// A whole number, if it is one that fits.

@@ -53,6 +53,10 @@ struct Document {
     /// change undoes that by itself unless it is confirmed.
     #[serde(default)]
     way_in: Vec<String>,
+    /// Why there is no way back, where there is none: then `rollback` and `compare` may be missing, and a plan must say
+    /// what is done instead (`compensate`).
+    #[serde(default)]
+    irreversible: Option<String>,
     steps: BTreeMap<StepName, StepDocument>,
 }
 
@@ -130,7 +134,8 @@ pub(crate) fn playbook(path: &str, text: &str, read: Reader<'_>) -> Result<Playb
     for step in
         [StepName::Detect, StepName::Resolve, StepName::Apply, StepName::Verify, StepName::Rollback, StepName::Compare]
     {
-        if !steps.contains_key(&step) {
+        let back = matches!(step, StepName::Rollback | StepName::Compare) && document.irreversible.is_some();
+        if !steps.contains_key(&step) && !back {
             return Err(invalid(format!("step {} is missing", step.as_str())));
         }
     }
@@ -140,6 +145,7 @@ pub(crate) fn playbook(path: &str, text: &str, read: Reader<'_>) -> Result<Playb
         rights: document.privilege,
         auto: document.kind == Kind::Packages,
         way_in: document.way_in,
+        irreversible: document.irreversible,
         library: library.into(),
         steps,
     })

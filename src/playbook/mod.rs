@@ -123,6 +123,9 @@ pub struct Playbook {
     /// Globs on the names of packages that the way into the host depends on.
     #[serde(default)]
     pub way_in: Vec<String>,
+    /// Why there is no way back, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub irreversible: Option<String>,
     /// The text before every step: the prelude and the playbook's own library.
     pub library: Arc<str>,
     /// Its steps.

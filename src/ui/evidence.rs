@@ -167,7 +167,7 @@ impl Key {
         let back = match &self.rollback {
             WayBack::NotNeeded => true,
             WayBack::Proven { approximate } => approximate.is_empty(),
-            WayBack::Unproven { .. } => false,
+            WayBack::Unproven { .. } | WayBack::Impossible { .. } => false,
         };
         let due = !self.services.stale.is_empty() || (self.reboot.needed && !self.reboot.done);
         back && !due && self.checks.iter().all(|(_, _, ok)| *ok) && tone(self.state) == Tone::Good
@@ -351,6 +351,10 @@ impl Group<'_> {
             WayBack::Proven { approximate } => {
                 self.field(out, "rollback", Tone::Warn, &format!("proven, not to the byte: {}", list(approximate)));
             }
+            WayBack::Impossible { why, instead } => {
+                let said = format!("CANNOT BE UNDONE: {}; instead: {}", text::one_line(why), text::one_line(instead));
+                self.field(out, "rollback", Tone::Bad, &said);
+            }
             WayBack::Unproven { missing } => {
                 self.field(out, "rollback", Tone::Bad, &format!("NOT proven, missing: {}", list(missing)));
             }
@@ -392,6 +396,14 @@ fn consequences(look: &Look, gate: &GateQuestion) -> String {
         0 => "nothing is changed".to_owned(),
         hosts => format!("{} back to what they were", text::count(hosts, "host"))
             .replace("host back to what they were", "host back to what it was"),
+    };
+    let lasting = gate.hosts.iter().filter(|host| matches!(host.rollback, WayBack::Impossible { .. })).count();
+    let reject = match lasting {
+        0 => reject,
+        hosts => format!(
+            "{} CANNOT BE UNDONE: the plan's compensating action runs there instead; {reject}",
+            text::count(hosts, "host")
+        ),
     };
     let mut out = format!("\n  approve: {approve}\n  reject:  {reject}\n");
     let mut about = format!("digest {}", &gate.digest.to_string()[..19]);

@@ -42,6 +42,8 @@ pub(crate) enum Turn {
     Inexact,
     /// It works; a service still runs the old code.
     Stale,
+    /// It works; the host is worse than before.
+    Sick,
     /// A boot that was asked for does not happen.
     NoBoot,
     /// The host goes down and stays down.
@@ -141,6 +143,12 @@ pub(crate) struct Host {
     pub(crate) changed_in: u32,
     pub(crate) outages: Vec<Outage>,
     pub(crate) stale: bool,
+    /// The patch made it worse than before.
+    pub(crate) sick: bool,
+    /// It was taken out of service.
+    pub(crate) out: bool,
+    /// Its packages when its snapshot was taken.
+    pub(crate) snapshot: Option<Versions>,
     pub(crate) asked: u32,
     pub(crate) rng: Rng,
 }
@@ -258,6 +266,7 @@ impl Host {
         }
         self.half = half_way;
         self.stale = job.turn == Turn::Stale;
+        self.sick |= job.turn == Turn::Sick;
         self.changed_in = self.boot;
         self.wants_boot = job.ops.iter().any(|op| op.name == "libc" || op.to.is_some_and(|to| to % 5 == 0));
         let text = "step\tapply\nphase\tinstalls\n".to_owned() + &self.report(&job.ops);
@@ -316,7 +325,7 @@ impl Host {
             if let Turn::Midway(kind) = job.turn {
                 return ("step\trollback\n".to_owned() + &self.report(&ops) + &problem_only(kind), 1);
             }
-            (self.stale, self.wants_boot) = (false, false);
+            (self.stale, self.wants_boot, self.sick) = (false, false, false);
             self.drift |= job.turn == Turn::Inexact;
             if let Some(stash) = self.stashes.get_mut(&job.stash).filter(|_| !half_way) {
                 stash.begun = false;
@@ -330,6 +339,19 @@ impl Host {
             let _ = writeln!(text, "diff\tpackage\t{}\tbefore\tnow", op.name);
         }
         (text + &self.report(&ops) + "end\tok\n", 0)
+    }
+
+    /// How it differs from the run's baseline.
+    pub(crate) fn compared(&self, run: &str) -> String {
+        let Some(stash) = self.stashes.get(run) else { return "diff\tpackage\tall\tbefore\tnow\n".into() };
+        let mut text = String::new();
+        if self.drift {
+            text += "diff\tconffile\t/etc/x\told\tnew\n";
+        }
+        for op in stash.ops.iter().filter(|op| self.packages.get(&op.name) != stash.baseline.get(&op.name)) {
+            let _ = writeln!(text, "diff\tpackage\t{}\tbefore\tnow", op.name);
+        }
+        text + &self.report(&stash.ops)
     }
 
     fn report(&self, ops: &[Op]) -> String {

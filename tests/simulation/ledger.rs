@@ -47,6 +47,12 @@ pub(crate) struct StageBook {
     after_ok: Option<Timestamp>,
     began: bool,
     closed: Option<Timestamp>,
+    /// The wave that began last, and the last one that was watched for its time; since when it is.
+    wave: u32,
+    soaked: u32,
+    soaks: Option<Timestamp>,
+    /// It goes back.
+    failed_over: bool,
     exceeded: bool,
     unreached: bool,
     failed: BTreeSet<HostIx>,
@@ -184,6 +190,9 @@ impl Ledger {
             Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
             Event::Retried { hosts } => self.retried(hosts),
             Event::GateOpened { stage, gate, digest } => {
+                if *gate != GateKind::Before {
+                    self.watched(*stage, "a gate");
+                }
                 let wide = self.goes_back_wholly(*stage);
                 let late = self.book(*stage).exceeded && wide && !self.book(*stage).undecided.is_empty();
                 self.must(!late, 7, || format!("{stage:?} failed, and its hosts stay until somebody says so"));
@@ -204,7 +213,23 @@ impl Ledger {
             }
             Event::Rechecked { stage } => (self.book(*stage).rechecked, self.book(*stage).looking) = (true, false),
             Event::GatePassed { stage } => self.passed(*stage, at),
-            Event::WaveStarted { stage, wave, .. } => self.wave(*stage, *wave),
+            Event::WaveStarted { stage, wave, .. } => {
+                self.watched(*stage, "the next wave");
+                self.wave(*stage, *wave);
+                self.book(*stage).wave = *wave;
+            }
+            Event::SoakStarted { stage, .. } => self.book(*stage).soaks = Some(at),
+            Event::SoakEnded { stage } => {
+                let soak = self.settings.stages[stage.at()].soak;
+                let since = self.book(*stage).soaks.take();
+                let long = since.is_some_and(|since| {
+                    older(since, soak, at)
+                        || at.duration_since(since) >= SignedDuration::try_from(soak).unwrap_or(SignedDuration::MAX)
+                });
+                self.must(long, 17, || format!("a wave of {stage:?} was watched from {since:?} to {at} only"));
+                let book = self.book(*stage);
+                book.soaked = book.wave;
+            }
             Event::Exceeded { stage } => self.book(*stage).exceeded = true,
             Event::UndoStarted { stage, cause } => self.undo(*stage, cause),
             Event::ClosingStarted { stage, .. } => self.kept(*stage),
@@ -318,7 +343,7 @@ impl Ledger {
         let ix = self.stage_of[&host];
         let stage = self.settings.stages[ix.at()].clone();
         let to_safety = self.armed.contains(&host) && matches!(step, Step::Settle | Step::Confirm);
-        let goes_back = step == Step::Rollback && !self.stopping;
+        let goes_back = matches!(step, Step::Rollback | Step::Before | Step::Restore | Step::After) && !self.stopping;
         self.must(!(self.stopping || self.barred) || to_safety || goes_back, 6, || {
             format!("{step:?} begins on {host:?} though the run stops")
         });
@@ -328,6 +353,7 @@ impl Ledger {
         self.book(ix).busy.insert(host);
         let busy = self.book(ix).busy.len();
         self.must(busy <= stage.parallel as usize, 6, || format!("{busy} hosts of {ix:?} at once"));
+        self.kept_apart(ix, host, step);
         if let Some(job) = job {
             let first = self.jobs.insert(job.to_owned(), (host, step)).is_none();
             let asked = self.asking.remove(&host);
@@ -365,6 +391,42 @@ impl Ledger {
         if step == Step::Apply {
             self.applied.insert(host);
         }
+    }
+
+    /// Hosts with the same value are not worked on at once, and groups that come first are done before.
+    fn kept_apart(&mut self, ix: StageIx, host: HostIx, step: Step) {
+        if matches!(step, Step::Resolve | Step::Recheck | Step::Forget | Step::Discard) {
+            return;
+        }
+        let settings = Arc::clone(&self.settings);
+        let (stage, own) = (&settings.stages[ix.at()], &settings.hosts[host.at()]);
+        let busy: Vec<HostIx> = self.book(ix).busy.iter().copied().filter(|other| *other != host).collect();
+        let value = |name: &str, of: HostIx| settings.hosts[of.at()].vars.get(name).cloned();
+        if let Some(name) = &stage.spread {
+            let same = busy.iter().find(|other| value(name, **other) == value(name, host)).copied();
+            self.must(same.is_none(), 6, || format!("{host:?} and {same:?} of one {name} at once"));
+        }
+        let is_first = |at: &patchctl::core::settings::Host| stage.after.iter().any(|group| at.groups.contains(group));
+        let begins = matches!(step, Step::Before | Step::Probe | Step::Stash) && !self.applied.contains(&host);
+        if begins && !stage.after.is_empty() && !is_first(own) {
+            let before = busy.iter().find(|other| is_first(&settings.hosts[other.at()])).copied();
+            self.must(before.is_none(), 6, || format!("{host:?} begins before {before:?} is done"));
+        }
+    }
+
+    /// Invariant 17: a wave is watched for its time before the next one begins, or its gate opens.
+    fn watched(&mut self, ix: StageIx, what: &str) {
+        let soak = self.settings.stages[ix.at()].soak;
+        let run = matches!(self.settings.kind, RunKind::Run);
+        let waves = patchctl::core::stage::waves(&self.settings.stages[ix.at()]);
+        let cancelled = self.cancelled;
+        let book = self.book(ix);
+        let of_wave = waves.get((book.wave as usize).wrapping_sub(1)).cloned().unwrap_or_default();
+        let waits = of_wave.iter().any(|host| book.undecided.contains(host));
+        let due = !soak.is_zero() && run && waits && book.wave > book.soaked;
+        let excused = book.exceeded || book.unreached || cancelled || book.failed_over;
+        let wave = book.wave;
+        self.must(!due || excused, 17, || format!("{what} of {ix:?}, and wave {wave} was not watched for {soak:?}"));
     }
 
     fn needs_hold(&mut self, ix: StageIx, host: HostIx, step: Step) {
@@ -467,7 +529,8 @@ impl Ledger {
                 book.undecided.remove(&host);
                 book.must_go_back.remove(&host);
             }
-            (Step::Confirm | Step::Reboot, StepResult::Failed { .. }) => {
+            (Step::After, StepResult::Failed { .. }) if !book.undecided.contains(&host) => {}
+            (Step::Confirm | Step::Reboot | Step::Check | Step::After, StepResult::Failed { .. }) => {
                 book.failed.insert(host);
                 book.undecided.remove(&host);
                 book.must_go_back.remove(&host);
@@ -481,7 +544,7 @@ impl Ledger {
             | (Step::Settle, StepResult::Failed { .. }) => {
                 book.failed.insert(host);
             }
-            (Step::Rollback, _) => {
+            (Step::Rollback | Step::Restore, _) => {
                 book.undecided.remove(&host);
                 book.approved.remove(&host);
                 book.approved_last.remove(&host);
@@ -497,6 +560,7 @@ impl Ledger {
         book.end = None;
         book.gate = None;
         book.proves = false;
+        book.failed_over = true;
         if matches!(cause, UndoCause::Rejected | UndoCause::Cancelled) || matches!(wide, Scope::Stage | Scope::Run) {
             let all = book.undecided.clone();
             book.must_go_back.extend(all);
@@ -510,6 +574,7 @@ impl Ledger {
             book.failed.remove(host);
             (book.end, book.gate, book.before_ok, book.exceeded, book.began) = (None, None, None, false, false);
             book.unreached = false;
+            (book.wave, book.soaked, book.soaks, book.failed_over) = (0, 0, None, false);
         }
         for book in &mut self.stages {
             if book.end == Some(StageEnd::NeedsUnmet) {

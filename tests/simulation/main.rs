@@ -2,6 +2,7 @@
 //! think of, and holds what they do against what must always hold.
 #![expect(clippy::expect_used, reason = "names that are written here are valid; a test that panics has failed")]
 
+mod around;
 mod deadman;
 mod disk;
 mod host;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use patchctl::core::approval::OnTimeout;
+use patchctl::core::health::HealthRule;
 use patchctl::core::settings::{Amount, Pin, Scope, Settings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +36,16 @@ pub(crate) enum Mutation {
     BlindRecheck,
     LostMail,
     AnyTime,
+    NoSoak,
+    NoHealth,
+    NoSpread,
+    NoOrder,
+    NoHooks,
 }
 
 impl Mutation {
     /// Each with the invariant that it breaks, and what it does.
-    pub(crate) const ALL: [(Self, u8, &'static str); 28] = [
+    pub(crate) const ALL: [(Self, u8, &'static str); 33] = [
         (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
         (Self::NoGate, 1, "stages have no gate"),
         (Self::LongValid, 1, "approvals never grow old"),
@@ -64,6 +70,11 @@ impl Mutation {
         (Self::AnybodyMay, 10, "anybody may decide"),
         (Self::OwnApproval, 10, "who started the run may approve it"),
         (Self::AnyTime, 11, "hosts begin at any time"),
+        (Self::NoSoak, 17, "waves are not watched"),
+        (Self::NoHealth, 17, "nobody looks whether hosts are worse than before"),
+        (Self::NoHooks, 17, "the hooks before stages do not run"),
+        (Self::NoSpread, 6, "hosts of one rack are worked on at once"),
+        (Self::NoOrder, 6, "groups that come first do not"),
         (Self::DeadTooSoon, 12, "a job that is not heard of is taken for dead"),
         (Self::NoEnd, 14, "a run is driven on and on and gets nowhere"),
         (Self::LostMail, 16, "a message is said to be sent and goes nowhere"),
@@ -76,6 +87,11 @@ impl Mutation {
             match self {
                 Self::ForgetNeeds => stage.needs.clear(),
                 Self::AnyTime => stage.windows.clear(),
+                Self::NoSoak => stage.soak = Duration::ZERO,
+                Self::NoHealth => stage.health = HealthRule::Off,
+                Self::NoHooks => stage.hooks.before_stage = None,
+                Self::NoSpread => stage.spread = None,
+                Self::NoOrder => stage.after.clear(),
                 Self::NoGate => stage.approval = None,
                 Self::LongValid => stage.approval.iter_mut().for_each(|a| a.valid = Duration::from_secs(1 << 33)),
                 Self::TooParallel => stage.parallel += 1,

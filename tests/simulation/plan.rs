@@ -49,6 +49,7 @@ pub(crate) fn playbooks() -> Playbooks {
         rights: Rights::Root,
         auto: true,
         way_in: vec!["libc*".into()],
+        irreversible: None,
         library: "".into(),
         steps: StepName::ALL.iter().map(step).collect(),
     };
@@ -153,6 +154,8 @@ fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
         health_exclude: Vec::new(),
         hooks: Hooks::default(),
         snapshot: None,
+        prefetch: false,
+        compensate: None,
     }
 }
 
@@ -249,6 +252,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
         policy: Policy::default(),
     };
     calendar(&mut plan, &mut rng.fork("calendar"));
+    crate::around::around(&mut plan, &mut rng.fork("around"));
     plan
 }
 

@@ -12,11 +12,11 @@ use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::Settings;
 use patchctl::core::view::NoDisplay;
 use patchctl::engine::{self, EngineError, OnGate, Options, Run};
-use patchctl::ports::control::{Control, LocalCommand, LocalEnd, Page};
 use patchctl::ports::signatures::{BadSignature, SignError, Signature, Signatures, Signer};
 use patchctl::ports::{Reply, Wish};
 use tokio::time::{Instant, sleep};
 
+use crate::around::Here;
 use crate::disk::{Disk, DiskPort};
 use crate::host::{Host, Net, Outage, Versions};
 use crate::mail;
@@ -113,6 +113,7 @@ fn world(seed: u64, telling: bool, mutation: Option<Mutation>) -> (Shared, Arc<S
         acts: std::collections::BTreeMap::new(),
         letter_reasons: std::collections::BTreeMap::new(),
         delivered: std::collections::BTreeSet::new(),
+        stages_begun: std::collections::BTreeSet::new(),
         refused: std::collections::BTreeSet::new(),
         rested_at: None,
         under_way: std::collections::BTreeMap::new(),
@@ -171,6 +172,9 @@ fn simulated(name: &str, rng: &mut Rng, faults: Faults) -> Host {
         changed_in: 0,
         outages,
         stale: false,
+        sick: false,
+        out: false,
+        snapshot: None,
         asked: 0,
         rng: rng.fork(name),
     }
@@ -203,6 +207,7 @@ impl World {
         }
         for host in &mut self.hosts {
             (host.touched, host.at_start, host.undid) = (false, host.packages.clone(), false);
+            (host.out, host.snapshot) = (false, None);
             host.foreign.clear();
         }
         self.disk = Disk::new(Arc::clone(&given), Arc::clone(&self.settings));
@@ -463,7 +468,7 @@ async fn one_session(shared: &Shared, given: &Arc<Settings>, mut run: Run, first
         people: Arc::new(shared.clone()),
         signatures: Arc::new(NobodySigns),
         notifier: Arc::new(shared.clone()),
-        control: Arc::new(NoControl),
+        control: Arc::new(Here(shared.clone())),
         display: Arc::new(NoDisplay),
         inbox: Box::new(Post(shared.clone())),
         signals: Box::new(Keyboard(shared.clone())),
@@ -541,22 +546,4 @@ fn finish(shared: &Shared, run: &Run) {
     }
     let folds = world.disk.folds_at_any_length(&mut rng, &given);
     world.must(folds, 9, || "a beginning of the journal does not fold".into());
-}
-
-/// Nothing is run here, and nobody is asked.
-struct NoControl;
-
-#[async_trait::async_trait]
-impl Control for NoControl {
-    async fn run(&self, _: &LocalCommand) -> Result<LocalEnd, String> {
-        Ok(LocalEnd { code: Some(0), ..LocalEnd::default() })
-    }
-
-    async fn page(&self, _: &str, _: Option<&std::path::Path>, _: Duration) -> Result<Page, String> {
-        Err("there is no web here".into())
-    }
-
-    async fn connect(&self, _: &str, _: Duration) -> Result<Duration, String> {
-        Err("there is no network here".into())
-    }
 }

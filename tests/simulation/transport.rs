@@ -399,6 +399,8 @@ fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
             Turn::Wrong,
             Turn::Garbage,
             Turn::Stale,
+            Turn::Sick,
+            Turn::Sick,
         ],
         "reboot" => &[Turn::NoBoot, Turn::StaysDown, Turn::Before("refused")],
         "settle" => &[Turn::Before("check"), Turn::Before("apply"), Turn::Garbage],
@@ -444,6 +446,9 @@ impl Transport for Shared {
             return Err(never_begun(Problem::new(ErrorKind::Unreachable, "the connection was cut")));
         }
         let mut world = self.lock();
+        if matches!(script.name, "probe" | "check") {
+            return Ok(world.looked(ix, script));
+        }
         world.answer(ix, script).map_err(never_begun)
     }
 
@@ -549,6 +554,10 @@ impl World {
                 }
             }
             "resolve" => self.resolve(host, script, out),
+            "compare" => {
+                let run = script.env.get("RUN").cloned().unwrap_or_default();
+                out.push_str(&self.hosts[host.at()].compared(&run));
+            }
             "preflight" => {
                 for (name, version) in &target.packages {
                     let source = if bad && rng.chance(200) { "missing" } else { "cache" };

@@ -33,7 +33,16 @@ impl World {
         }
         if step == "stash" {
             self.on_what_was_approved(host);
+            self.begun_by_its_hook(host);
         }
+    }
+
+    /// Invariant 17: a stage begins once its own hook before it went well.
+    fn begun_by_its_hook(&mut self, host: HostIx) {
+        let settings = self.settings.clone();
+        let Some(stage) = settings.stages.iter().find(|stage| stage.hosts.contains(&host)) else { return };
+        let due = stage.hooks.before_stage.is_some() && !self.stages_begun.contains(stage.name.as_str());
+        self.must(!due, 17, || format!("{host:?} begins before the hook of {}", stage.name));
     }
 
     /// Invariant 1: a stage begins on hosts that are what was approved, as far as anybody could know.
@@ -111,6 +120,7 @@ impl World {
         self.judge_code(document, &results);
         if rollout.is_finished() {
             self.judge_claims(&results, rollout);
+            self.judge_around(rollout);
         }
     }
 

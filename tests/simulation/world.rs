@@ -98,6 +98,8 @@ pub(crate) struct World {
     /// IDs of messages that arrived, and of those that were refused.
     pub(crate) delivered: BTreeSet<String>,
     pub(crate) refused: BTreeSet<String>,
+    /// Stages whose own hook before them went well.
+    pub(crate) stages_begun: BTreeSet<String>,
     /// Since when the process has nothing to do but to go.
     pub(crate) rested_at: Option<u64>,
     pub(crate) under_way: BTreeMap<HostIx, &'static str>,

@@ -81,6 +81,8 @@ pub(super) struct Around {
     restore_tried: bool,
     /// It is to be looked at while its wave is watched.
     pub(super) must_check: bool,
+    /// What it will need is to be fetched.
+    pub(super) must_fetch: bool,
 }
 
 impl HostRun {
@@ -174,10 +176,17 @@ impl HostRun {
         self.around.must_check
     }
 
+    /// What it will need is to be fetched ahead of its time, if it will need anything. Whether it will.
+    pub(in crate::core) fn must_fetch(&mut self) -> bool {
+        self.around.must_fetch = self.place == Place::Ready && !self.is_out_of_reach();
+        self.around.must_fetch
+    }
+
     pub(super) fn begin_around(&mut self, step: Step) {
         match step {
             Step::Before | Step::Stash | Step::Apply | Step::Rollback => self.around.out = true,
             Step::Check => self.around.must_check = false,
+            Step::Prefetch => self.around.must_fetch = false,
             Step::Restore => self.around.restore_tried = true,
             _ => {}
         }
@@ -206,6 +215,9 @@ impl HostRun {
             (Step::After, Some(_)) if self.place != Place::Patched => self.around.out = false,
             (Step::Restore, failed) => self.snapshot_restored(result, failed.map(|(problem, fate, _)| (problem, fate))),
             (Step::Discard, _) => self.around.snapped = false,
+            // The claim went with it. What could not be fetched now is fetched when its time comes.
+            (Step::Prefetch, None) => self.claimed = false,
+            (Step::Prefetch, Some(_)) => {}
             (Step::Before | Step::Snapshot | Step::After, Some((problem, fate, report))) => {
                 self.stopped(step, problem, fate, report);
             }

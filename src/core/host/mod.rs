@@ -20,7 +20,7 @@ pub const ROLLBACK_TRIES: u32 = 2;
 /// How often a stash is tried: what stands in its way (a lock, a repository) may pass, and nothing is changed by it.
 pub const STASH_TRIES: u32 = 3;
 
-const STEPS: usize = 16;
+const STEPS: usize = 17;
 
 /// Where a host stands when no step runs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub enum Place {
 pub enum Activity {
     /// Asking them.
     Resolving,
+    /// Fetching ahead of their time what they will need.
+    Prefetching,
     /// Patching a wave.
     Rolling,
     /// Watching a wave.
@@ -218,6 +220,7 @@ impl HostRun {
         }
         match (activity, self.place) {
             (Activity::Resolving, Place::Waiting) => Some(Step::Resolve),
+            (Activity::Prefetching, Place::Ready) if self.around.must_fetch => Some(Step::Prefetch),
             (Activity::Rolling, Place::Ready) => self.next_before(kind),
             (Activity::Rolling, Place::Stashed) => Some(self.next_stashed()),
             (Activity::Rolling, Place::Applied) => Some(Step::Settle),
@@ -297,7 +300,8 @@ impl HostRun {
         let lost = matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
         // A stash begins once an earlier one has ended.
         self.alive &= step != Step::Stash;
-        self.alive |= self.runs_as_job(step) && lost;
+        // What only fetches is waited for by the host itself.
+        self.alive |= self.runs_as_job(step) && lost && step != Step::Prefetch;
         if lost {
             self.lost_in = Some(step);
         }

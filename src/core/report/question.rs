@@ -87,6 +87,11 @@ pub fn way_back(rollout: &Rollout, host: HostIx) -> WayBack {
     if rollout.ops(host).is_empty() {
         return WayBack::NotNeeded;
     }
+    if let Some(why) = &found.irreversible {
+        let command = rollout.settings().stages[rollout.stage_of(host).at()].compensate.as_ref();
+        let instead = command.map(|command| command.command.text().to_owned()).unwrap_or_default();
+        return WayBack::Impossible { why: why.clone(), instead };
+    }
     let proof = found.proof();
     if !proof.guaranteed() {
         return WayBack::Unproven { missing: proof.missing };

@@ -57,7 +57,12 @@ impl Rollout {
         match &run.phase {
             Phase::Pending | Phase::Resolved if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::Pending => self.open_stage(ix, head),
-            Phase::Resolving if self.cancelled.is_some() => run.is_through().then(|| self.end_cancelled(ix)),
+            Phase::Resolving | Phase::Prefetching if self.cancelled.is_some() => {
+                run.is_through().then(|| self.end_cancelled(ix))
+            }
+            Phase::Prefetching => {
+                self.next_step(ix, now).or_else(|| run.is_through().then_some(Event::PrefetchEnded { stage: ix }))
+            }
             Phase::Resolving => self.next_step(ix, now).or_else(|| self.all_asked(ix, head)),
             Phase::Resolved => self.before_first_change(ix, head, now),
             Phase::Rolling => self
@@ -255,6 +260,9 @@ impl Rollout {
         }
         if !self.confirmed {
             return (!self.confirming).then_some(Event::Confirming);
+        }
+        if self.must_prefetch(ix) {
+            return Some(Event::PrefetchStarted { stage: ix });
         }
         if self.gate_rules(ix).is_some_and(|rules| rules.when.is_before()) || self.must_ask(ix) {
             return Some(self.open_gate(ix, GateKind::Before, head));

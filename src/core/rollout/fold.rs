@@ -140,6 +140,11 @@ impl Rollout {
                 let run = self.stage_mut(*stage)?;
                 (run.phase, run.soak, run.soaked) = (Phase::BetweenWaves, None, run.wave);
             }
+            Event::PrefetchStarted { stage } => self.prefetch_started(*stage)?,
+            Event::PrefetchEnded { stage } => {
+                let run = self.stage_mut(*stage)?;
+                (run.phase, run.prefetched) = (Phase::Resolved, true);
+            }
             Event::HookStarted { stage, hook, host, job } => self.hook_started(*stage, *hook, *host, job.as_ref())?,
             Event::HookEnded { stage, hook, problem, .. } => self.hook_ended(*stage, *hook, problem.as_ref())?,
             Event::Exceeded { stage } | Event::Unreached { stage } => {
@@ -354,7 +359,7 @@ impl Rollout {
         match (step, result) {
             (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(self.claim_left(host, problem)),
             (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
-            (Step::Before | Step::After | Step::Discard, StepResult::Failed { problem, .. })
+            (Step::Before | Step::After | Step::Discard | Step::Prefetch, StepResult::Failed { problem, .. })
                 if self.hosts[host.at()].goes_on_after(step) =>
             {
                 self.notes.push(problem.clone());

@@ -21,7 +21,7 @@ impl Rollout {
             let run = &mut self.stages[ix.at()];
             run.shut = None;
             match run.phase {
-                Phase::Resolving | Phase::Soaking => run.queue.clear(),
+                Phase::Resolving | Phase::Prefetching | Phase::Soaking => run.queue.clear(),
                 Phase::Rolling => {
                     run.queue.clear();
                     let booting_next = std::mem::take(&mut run.to_reboot);

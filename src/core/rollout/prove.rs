@@ -50,6 +50,20 @@ impl Rollout {
         }
         let name = &self.settings.hosts[host.at()].name;
         let problem = |kind, message: String| Problem::new(kind, message).on(name).during("resolve");
+        let instead = self.settings.stages[self.stage_of(host).at()].compensate.is_some();
+        if let Some(why) = found.irreversible.as_ref().filter(|_| !ops.is_empty()) {
+            if let Some(at) = &self.settings.policy.rollback_proven {
+                let message = format!("this cannot be undone: {why} ({at})");
+                return Some(
+                    problem(ErrorKind::Refused, message).hint("ask whoever keeps the policy for an exception"),
+                );
+            }
+            if !instead {
+                let message = format!("this cannot be undone, and the plan does not say what is done instead: {why}");
+                let hint = "name it for the stage: compensate = { run = \"…\" } or { local = \"…\" }";
+                return Some(problem(ErrorKind::Refused, message).hint(hint));
+            }
+        }
         let proof = found.proof();
         if !proof.guaranteed() {
             let message = format!("no way back: the old packages of {} cannot be had again", proof.missing.join(", "));

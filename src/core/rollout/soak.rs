@@ -13,7 +13,7 @@ use crate::core::stage::{Phase, Soak};
 
 /// How often a wave is looked at, at most and at least, whatever its time.
 const SHORTEST: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_secs(900);
 /// Into how many parts looks divide a wave's time.
 const PARTS: u32 = 10;
 
@@ -55,11 +55,12 @@ impl Rollout {
         soak.looked.checked_add(every).unwrap_or(soak.until).min(soak.until)
     }
 
-    /// When a wave that is watched is to be looked at next.
-    pub fn next_look(&self) -> Option<Timestamp> {
+    /// When a wave that is watched is to be looked at next; none: none is, or the look is due and something else comes
+    /// first.
+    pub fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
         let stages = (0..).map(StageIx).zip(&self.stages);
         let at_rest = stages.filter(|(_, run)| run.phase == Phase::Soaking && run.is_through());
-        at_rest.filter_map(|(ix, run)| Some(self.next_look_of(ix, run.soak.as_ref()?))).min()
+        at_rest.filter_map(|(ix, run)| Some(self.next_look_of(ix, run.soak.as_ref()?))).filter(|at| *at > now).min()
     }
 
     /// The first stage whose wave is watched, and is not looked at just now.

@@ -1,16 +1,17 @@
 //! Whose turn it is to begin, or to boot.
 
-use super::Rollout;
+use super::{Misfit, Rollout};
 use crate::core::host::Activity;
 use crate::core::ids::{HostIx, StageIx};
-use crate::core::settings::Stage;
+use crate::core::settings::{RunKind, Stage};
+use crate::core::stage::Phase;
 
 impl Rollout {
     /// The next host that may begin beside those that are worked on.
     pub(super) fn next_of_queue(&self, ix: StageIx, activity: Activity) -> Option<HostIx> {
         let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
         let first = *run.queue.front()?;
-        if !matches!(activity, Activity::Rolling | Activity::Undoing) {
+        if !matches!(activity, Activity::Rolling | Activity::Soaking | Activity::Undoing) {
             return Some(first);
         }
         let host = |ix: &HostIx| &self.settings.hosts[ix.at()];
@@ -21,7 +22,7 @@ impl Rollout {
         }
         let taken: Vec<_> = run.active.iter().filter_map(|other| stage.kept_apart_by(host(other))).collect();
         let is_free = |ix: &&HostIx| stage.kept_apart_by(host(ix)).is_none_or(|value| !taken.contains(&value));
-        let same_rank = |ix: &&HostIx| activity == Activity::Undoing || stage.rank(host(ix)) == rank;
+        let same_rank = |ix: &&HostIx| activity != Activity::Rolling || stage.rank(host(ix)) == rank;
         run.queue.iter().take_while(same_rank).find(is_free).copied()
     }
 
@@ -34,5 +35,19 @@ impl Rollout {
     pub(super) fn may_boot(&self, stage: &Stage) -> bool {
         let booting = stage.hosts.iter().filter(|host| self.hosts[host.at()].is_booting()).count();
         booting < stage.reboot_parallel.of(stage.hosts.len()).max(1)
+    }
+
+    /// Whether what the stage's hosts will need is to be fetched ahead of their time.
+    pub(super) fn must_prefetch(&self, ix: StageIx) -> bool {
+        let stage = &self.settings.stages[ix.at()];
+        stage.prefetch && self.settings.kind == RunKind::Run && !self.stages[ix.at()].prefetched
+    }
+
+    pub(super) fn prefetch_started(&mut self, ix: StageIx) -> Result<(), Misfit> {
+        let members = self.settings.stages.get(ix.at()).ok_or(Misfit("no such stage"))?.hosts.clone();
+        let queue = members.into_iter().filter(|host| self.hosts[host.at()].must_fetch()).collect();
+        let run = &mut self.stages[ix.at()];
+        (run.phase, run.queue) = (Phase::Prefetching, queue);
+        Ok(())
     }
 }

@@ -9,9 +9,10 @@ use super::checks::printable;
 use super::judge::report;
 use super::{Ended, Task, Worked, known};
 use crate::core::event::{Input, Step};
-use crate::core::findings::{Fate, StepReport, StepResult};
+use crate::core::findings::{Difference, Fate, StepReport, StepResult};
 use crate::core::hooks::{Command, Place, StageHook, Taken};
 use crate::core::ids::JobId;
+use crate::core::packages::Version;
 use crate::core::problem::{ErrorKind, Problem};
 use crate::core::template::Scope;
 use crate::playbook::{self, Playbook, Rights, StepName};
@@ -198,6 +199,39 @@ impl Task {
                 return Worked::Ended(Box::new(Ended::failed(problem, fate, StepReport::default(), log)));
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether going back is impossible on the host.
+    pub(super) fn is_irreversible(&self) -> bool {
+        self.playbook().is_some_and(|playbook| playbook.irreversible.is_some())
+    }
+
+    /// Where there is no way back, what the plan says is done instead. The host is not as it was, and that is said.
+    pub(super) async fn compensate(&self) -> Worked {
+        let failed = |problem: Problem, log| {
+            Worked::Ended(Box::new(Ended::failed(problem, Fate::Changed, StepReport::default(), log)))
+        };
+        let Some(command) = &self.stage().compensate else {
+            let problem = Problem::new(ErrorKind::Rollback, "this cannot be undone, and the plan has nothing instead");
+            return failed(problem, Vec::new());
+        };
+        match self.run_it(&What::Command(command), &self.scope(), "compensate").await {
+            End::Well(log) => {
+                let shown = |version: Option<&Version>| version.map_or("absent".to_owned(), ToString::to_string);
+                let differences = self.ops.iter().map(|op| Difference {
+                    what: "package".into(),
+                    name: op.name.to_string(),
+                    before: shown(op.from.as_ref()),
+                    after: shown(op.to.as_ref()),
+                });
+                let note = format!("it cannot be undone; done instead: {}", command.command.text());
+                let report =
+                    StepReport { differences: differences.collect(), notes: vec![note], ..StepReport::default() };
+                Worked::Ended(Box::new(Ended::with(StepResult::Done(Box::new(report)), log)))
+            }
+            End::Badly(problem, log) => failed(Problem { kind: ErrorKind::Rollback, ..problem }, log),
+            End::Barred(problem) => Worked::Barred(problem),
         }
     }
 

@@ -76,7 +76,7 @@ impl Task {
                 epoch: self.epoch,
                 force: self.context.force,
                 // Only once it is known that the host is exactly back: a rollback that ends well may leave differences.
-                release: self.step == Step::Forget,
+                release: matches!(self.step, Step::Forget | Step::Prefetch),
                 witness: matches!(self.step, Step::Apply | Step::Rollback | Step::Forget).then(|| {
                     anchor(&self.context.settings.run, &self.context.settings.change, self.step.as_str(), self.head)
                 }),
@@ -111,7 +111,7 @@ impl Task {
         match self.step {
             Step::Apply | Step::Reboot if self.dead_man.wait.is_some() => arm().unwrap_or(DeadMan::Heed),
             // Before the change there is none, or one that an earlier try has left without a change.
-            Step::Stash | Step::Forget => DeadMan::Spent,
+            Step::Stash | Step::Forget | Step::Prefetch => DeadMan::Spent,
             // Before the change, or once it is confirmed or taken back.
             step if step.is_of_plan() => DeadMan::Spent,
             _ if self.dead_man.acted => DeadMan::Spent,

@@ -22,7 +22,7 @@ impl Task {
             Step::Settle | Step::Confirm | Step::Reboot | Step::Check | Step::After | Step::Restore => true,
             Step::Rollback => self.context.settings.kind == RunKind::Run,
             Step::Resolve | Step::Recheck | Step::Stash | Step::Apply | Step::Forget => false,
-            Step::Before | Step::Probe | Step::Snapshot | Step::Discard => false,
+            Step::Before | Step::Probe | Step::Snapshot | Step::Discard | Step::Prefetch => false,
         };
         // What is only asked about was begun long ago, or never: the host knows.
         let unsure = if self.asked { silent } else { failure.may_have_begun || self.inherited };

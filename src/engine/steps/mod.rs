@@ -208,6 +208,7 @@ impl Task {
             (Step::Recheck, _) => Worked::Ended(Box::new(self.recheck().await)),
             (Step::Probe | Step::Check, _) => self.checks().await,
             (step, _) if step.is_of_plan() => self.around().await,
+            (Step::Rollback, _) if self.is_irreversible() => self.compensate().await,
             (Step::Resolve, _) | (_, None) => Worked::Ended(Box::new(self.resolve_at_last().await)),
             (_, Some(job)) => self.job(job.clone()).await,
         };
@@ -294,7 +295,7 @@ fn fields(text: &str) -> Option<[&str; 3]> {
 fn steps_of(step: Step) -> &'static [StepName] {
     match step {
         Step::Resolve => &[StepName::Refresh, StepName::Inspect, StepName::Resolve, StepName::Preflight],
-        Step::Stash => &[StepName::Baseline, StepName::Stash],
+        Step::Stash | Step::Prefetch => &[StepName::Baseline, StepName::Stash],
         Step::Apply => &[StepName::Apply],
         Step::Settle => &[StepName::Restart, StepName::Verify],
         Step::Rollback => &[StepName::Rollback, StepName::Compare],

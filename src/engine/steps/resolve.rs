@@ -172,6 +172,7 @@ impl Task {
             installed: (self.proof && !installed.is_empty()).then(|| digest_of(&installed)),
             reboot: records.reboot,
             dead_man: self.dead_man_for(playbook, &ops).map(|wait| wait.as_secs()),
+            irreversible: playbook.irreversible.clone(),
             claimed_by,
             notes: records.notes,
         };
@@ -201,6 +202,7 @@ impl Task {
         };
         match self.stage().dead_man {
             _ if ops.is_empty() || self.context.settings.kind != RunKind::Run => None,
+            _ if playbook.irreversible.is_some() => None,
             settings::DeadMan::Off => None,
             settings::DeadMan::Auto => touches().then_some(AUTO_DEAD_MAN),
             settings::DeadMan::After(wait) => Some(wait),

@@ -20,7 +20,7 @@ macro_rules! table {
                 Key::new("password_command", Kind::Text, "A command that prints the login password."),
                 Key::new("become_password_command", Kind::Text, "A command that prints the password for becoming root."),
                 Key::new("vars", Kind::Map(&Kind::Any), "Variables."),
-                Key::later("jump", &[], "A host to connect through."),
+                Key::later("jump", "A host to connect through."),
             ],
         }
     };

@@ -17,9 +17,33 @@ fn plans() {
         ("packages beside select = all", mistakes_with("packages =", "select = \"all\"\npackages =")),
         ("a misspelt word", mistakes_with("packages =", "select = \"securty\"\npackages =")),
         ("an unknown word", mistakes_with("packages =", "select = \"everything\"\npackages =")),
-        ("not built: the stage", mistakes_after("quorum = 2\nprefetch = true\nsoak = \"10m\"")),
-        ("not built: checks", mistakes_after("[[stage.check]]\nname = \"x\"")),
-        ("not built: hooks", mistakes_after("[stage.hooks]")),
+        ("a key of the gate in the stage", mistakes_after("quorum = 2\nprefetch = 1\nsoak = \"10\"")),
+        ("checks that ask nothing, or twice", mistakes_after(&checks(&["", "run = \"x\"\ntcp = \"h:1\""]))),
+        (
+            "checks",
+            mistakes_after(&checks(&[
+                "http = \"ftp://x\"",
+                "http = \"http://{{ host.nam }}/\"",
+                "http = \"http://x/\"\nstatus = [99, \"x\"]\nequals = 1\nlatency = \"soon\"",
+                "run = \"echo '{{ host.name }}'\"",
+                "run = \"x\"\ninconclusive = [0, 300]\nwhen = \"after\"\ncompare = true",
+                "tcp = \"host\"",
+                "unit = \"x\"\nstatus = 200",
+                "prometheus = \"http://x\"",
+                "prometheus = \"http://x\"\nquery = \"up\"\nmin = \"1\"",
+            ])),
+        ),
+        ("a check's name", mistakes_after("[[stage.check]]\nname = \"disk\"\nrun = \"x\"")),
+        (
+            "hooks",
+            mistakes_after(
+                "[stage.hooks]\nbefore_stage = { local = \"echo {{ host.name }}\" }\nafter_host = { }\n\
+                 before_host = { run = \"a\", local = \"b\" }\nafter_hosts = { run = \"a\" }",
+            ),
+        ),
+        ("snapshots", mistakes_after("[stage.snapshot]\ntake = { run = \"a\" }")),
+        ("snapshots of btrfs", mistakes_after("[stage.snapshot]\nbtrfs = [\"srv\", \"/\"]\nremove = { run = \"a\" }")),
+        ("health", mistakes_after("health = \"maybe\"\nhealth_exclude = \"x\"\nspread = 1\nafter = [1]")),
         ("a bad window", mistakes_after("[[stage.window]]\ndays = [\"Satt\"]\nstart = \"22:00\"")),
         ("nobody to tell", mistakes_after("[[notify]]\non = [\"gate\"]\n[[notify]]\nslack = {}")),
         (
@@ -117,4 +141,10 @@ fn plans() {
         ("misspelt and unknown at the top", mistakes_with("name = \"p\"", "nmae = \"p\"\nextra = 1")),
     ];
     snapshot("bad_plans", &cases);
+}
+
+/// Checks with these keys, each under a name of its own.
+fn checks(all: &[&str]) -> String {
+    let check = |(at, keys): (usize, &&str)| format!("[[stage.check]]\nname = \"c{at}\"\n{keys}\n");
+    all.iter().enumerate().map(check).collect()
 }

@@ -273,6 +273,9 @@ pub(super) fn ways_back(dossier: &Dossier) -> Block {
             ("yes: every old package was on the host".into(), String::new())
         }
         Some(WayBack::Proven { approximate }) => ("yes, not to the byte".into(), approximate.join(", ")),
+        Some(WayBack::Impossible { why, instead }) => {
+            ("NONE: it cannot be undone".into(), format!("{why}; instead: {instead}"))
+        }
         Some(WayBack::Unproven { missing }) => ("NO".into(), format!("missing: {}", missing.join(", "))),
     };
     let groups = grouped(hosts_of(dossier).map(|(stage, host)| ((&stage.name, of(host)), host)));

@@ -7,6 +7,7 @@ mod bench;
 mod host;
 mod terminal;
 
+mod ahead;
 mod approvals;
 mod around;
 mod audit;

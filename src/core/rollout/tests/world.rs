@@ -75,6 +75,8 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
         health_exclude: Vec::new(),
         hooks: crate::core::hooks::Hooks::default(),
         snapshot: None,
+        prefetch: false,
+        compensate: None,
     }
 }
 
@@ -473,6 +475,7 @@ pub(super) fn resolved(ops: Vec<PackageOp>) -> (StepResult, Vec<PackageOp>) {
         installed: None,
         reboot: RebootNeed::No,
         dead_man: None,
+        irreversible: None,
         claimed_by: None,
         notes: Vec::new(),
     };
