@@ -37,6 +37,9 @@ _patchctl() {
             patchctl,drift)
                 cmd="patchctl__subcmd__drift"
                 ;;
+            patchctl,drill)
+                cmd="patchctl__subcmd__drill"
+                ;;
             patchctl,help)
                 cmd="patchctl__subcmd__help"
                 ;;
@@ -135,6 +138,9 @@ _patchctl() {
                 ;;
             patchctl__subcmd__help,drift)
                 cmd="patchctl__subcmd__help__subcmd__drift"
+                ;;
+            patchctl__subcmd__help,drill)
+                cmd="patchctl__subcmd__help__subcmd__drill"
                 ;;
             patchctl__subcmd__help,help)
                 cmd="patchctl__subcmd__help__subcmd__help"
@@ -269,7 +275,7 @@ _patchctl() {
 
     case "${cmd}" in
         patchctl)
-            opts="-i -l -q -v -h -V --inventory --limit --output --color --quiet --verbose --state-dir --config --help --version new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory drift playbook policy demo completions man schema help"
+            opts="-i -l -q -v -h -V --inventory --limit --output --color --quiet --verbose --state-dir --config --help --version new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory drill drift playbook policy demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,8 +990,86 @@ _patchctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        patchctl__subcmd__drill)
+            opts="-y -u -k -K -f -i -l -q -v -h --yes --non-interactive --wait --policy --user --private-key --ask-pass --ask-become-pass --forks --change --inventory --limit --output --color --quiet --verbose --state-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --private-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --change)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --inventory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         patchctl__subcmd__help)
-            opts="new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory drift playbook policy demo completions man schema help"
+            opts="new run plan check runs status approve reject resume pause cancel rollback recover release report audit inventory drill drift playbook policy demo completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1125,6 +1209,20 @@ _patchctl() {
             return 0
             ;;
         patchctl__subcmd__help__subcmd__drift)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        patchctl__subcmd__help__subcmd__drill)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

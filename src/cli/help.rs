@@ -188,6 +188,20 @@ Examples:
   patchctl drift 'prod:!db-1' --output json
   patchctl -i inventory.toml drift -l uat";
 
+pub(super) const DRILL: &str = "\
+The plan's first stage is patched as `run` would patch it: in its waves, within its windows and budgets, with its checks, \
+hooks, reboots and snapshots, and as policies permit. Then all of it goes back, without a gate, and each host is compared \
+with what it was. A drill is a run of its own: `status`, `report`, `resume` and `cancel` know it, and its result says how \
+long each way back took. A policy can require one: `[drill]` with `within = \"30d\"`.
+
+Ends with 0 where each host that had something to do was patched and is back exactly; with 5 where a patch or a check \
+failed, and all are back; with 6, 7 and 8 as `run` does.
+
+Examples:
+  patchctl drill plan.toml
+  patchctl drill plan.toml --limit uat-web-01 --yes
+  patchctl drill plan.toml --non-interactive --output json";
+
 pub(super) const DEMO: &str = "\
 Examples:
   patchctl demo

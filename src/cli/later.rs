@@ -21,15 +21,12 @@ pub struct Rest {
 pub enum Later {
     #[command(hide = true, disable_help_flag = true)]
     Updates(Rest),
-    #[command(hide = true, disable_help_flag = true)]
-    Drill(Rest),
 }
 
 impl Later {
     fn name(&self) -> &'static str {
         match self {
             Self::Updates(_) => "updates",
-            Self::Drill(_) => "drill",
         }
     }
 }

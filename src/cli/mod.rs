@@ -7,6 +7,7 @@ mod args;
 mod audit;
 mod control;
 mod drift;
+mod drill;
 mod generate;
 mod help;
 mod later;
@@ -28,6 +29,7 @@ pub use self::args::{
 pub use self::audit::{AuditCommand, AuditExportArgs, AuditReviewArgs, AuditVerifyArgs};
 pub use self::control::{CancelArgs, PauseArgs, RecoverArgs, ReleaseArgs};
 pub use self::drift::DriftArgs;
+pub use self::drill::DrillArgs;
 pub use self::generate::{Shell, completions, man_pages};
 use self::later::Later;
 pub use self::places::state_dir;
@@ -119,6 +121,9 @@ pub enum Command {
     /// Look at the inventory, and at who answers
     #[command(subcommand)]
     Inventory(InventoryCommand),
+    /// Patch the first stage and take it back on purpose, to prove the way back
+    #[command(after_help = help::DRILL)]
+    Drill(DrillArgs),
     /// See who differs from what the last approved run left
     #[command(after_help = help::DRIFT)]
     Drift(DriftArgs),

@@ -54,6 +54,10 @@ impl Cli {
             drive.on_gate = drive.on_gate.or_else(|| named::<OnGate>(config.on_gate.as_deref()));
             drive.wait = drive.wait.or(config.wait);
         }
+        if let Command::Drill(args) = &mut self.command {
+            args.non_interactive |= config.non_interactive.unwrap_or(false);
+            args.wait = args.wait.or(config.wait);
+        }
         self
     }
 
@@ -62,6 +66,7 @@ impl Cli {
             Command::New(args) => Some(&mut args.policy),
             Command::Run(args) => Some(&mut args.policy),
             Command::Plan(args) => Some(&mut args.policy),
+            Command::Drill(args) => Some(&mut args.policy),
             Command::Check { policy, .. } => Some(policy),
             Command::Policy(PolicyCommand::Test(args)) => Some(&mut args.policy),
             _ => None,
@@ -81,6 +86,7 @@ impl Cli {
             Command::Release(args) => Some(&mut args.contact),
             Command::Inventory(InventoryCommand::Ping(args)) => Some(&mut args.contact),
             Command::Drift(args) => Some(&mut args.contact),
+            Command::Drill(args) => Some(&mut args.contact),
             _ => None,
         }
     }

@@ -91,6 +91,8 @@ fn every_command_by_its_name() {
     }
     assert!(matches!(cli("schema result").command, Command::Schema { kind: SchemaKind::Result }));
     assert!(matches!(cli("drift uat:&web -f 3").command, Command::Drift(DriftArgs { pattern: Some(_), .. })));
+    let Command::Drill(args) = cli("drill plan.toml -y --wait 2h -l uat-1").command else { panic!("another command") };
+    assert_eq!((args.drive().yes, args.drive().wait().as_secs()), (true, 7200));
     assert!(matches!(cli("playbook list").command, Command::Playbook(PlaybookCommand::List)));
     assert!(matches!(cli("inventory ping").command, Command::Inventory(InventoryCommand::Ping(_))));
 }
@@ -99,8 +101,7 @@ fn every_command_by_its_name() {
 fn what_is_not_built_is_refused_by_name() {
     for (line, what) in [
         ("updates --security", "`patchctl updates`"),
-        ("drill plan.toml", "`patchctl drill`"),
-        ("drill --help", "`patchctl drill`"),
+        ("updates --help", "`patchctl updates`"),
         ("inventory graph", "`patchctl inventory graph`"),
         ("playbook new x", "`patchctl playbook new`"),
         ("playbook test apt --on web-1", "`patchctl playbook test`"),
@@ -221,11 +222,11 @@ fn pages_and_completions_have_what_is_built_and_no_more() {
     for name in ["patchctl.1", "patchctl-run.1", "patchctl-inventory-ping.1", "patchctl-demo.1"] {
         assert!(names.contains(&name), "{names:?}");
     }
-    assert!(!names.iter().any(|name| name.contains("drill") || name.contains("graph")), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("updates") || name.contains("graph")), "{names:?}");
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let text = completions(shell);
         assert!(text.contains("accept-new-host-keys"), "{shell:?}");
-        for later in ["drill", "planned", "junit"] {
+        for later in ["updates", "planned", "junit"] {
             assert!(!text.contains(later), "{shell:?} offers {later}");
         }
     }

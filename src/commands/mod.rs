@@ -6,6 +6,7 @@ mod cancel;
 mod decide;
 mod demo;
 mod drift;
+mod drill;
 mod drive;
 mod earlier;
 mod export;
@@ -364,6 +365,7 @@ pub async fn dispatch(cli: Cli, context: &Context<'_>) -> Ended {
         Command::Report { run } => report::report(context, &run),
         Command::Audit(command) => audit::command(context, &command),
         Command::Inventory(command) => inventory::inventory(context, command).await,
+        Command::Drill(args) => drill::drill(context, args).await,
         Command::Drift(args) => drift::drift(context, args).await,
         Command::Playbook(command) => playbook::playbook(context, &command),
         Command::Demo(args) => demo::demo(context, args).await,

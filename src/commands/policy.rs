@@ -6,9 +6,10 @@ use crate::cli::{Contact, PolicyTestArgs};
 use crate::core::approval::Approval;
 use crate::core::calendar::State;
 use crate::core::document::{
-    DOCUMENT_VERSION, EmergencyLine, ExceptedHost, ExceptionLine, GateLine, LimitLine, Outcome, PolicyDocument,
-    PolicyOf, RuleLine, StagePolicy, Stamp, WindowLine,
+    DOCUMENT_VERSION, DrillLine, EmergencyLine, ExceptedHost, ExceptionLine, GateLine, LimitLine, Outcome,
+    PolicyDocument, PolicyOf, RuleLine, StagePolicy, Stamp, WindowLine,
 };
+use crate::core::drill::{DrillRule, Proof};
 use crate::core::emergency::Declared;
 use crate::core::ids::StageIx;
 use crate::core::policy::{ApprovalRule, Stance, narrowed};
@@ -17,16 +18,25 @@ use crate::input::policy::{Expired, LimitCheck, Verdict};
 
 pub(super) fn test(context: &Context<'_>, args: &PolicyTestArgs) -> Ended {
     let checked = judged(context, &args.plan, &Contact::default(), &args.policy)?;
-    let document = document(&checked, context.wiring.clock().now());
+    let kept = context.wiring.kept_runs()?;
+    let last = kept.and_then(|runs| super::drill::last_proof(runs.as_ref(), &checked.settings));
+    let document = document(&checked, last, context.wiring.clock().now());
     context.print(&document, |look| crate::ui::policy::draw(look, &document))?;
     Ok(document.exit_code)
 }
 
-fn document(checked: &Checked, now: jiff::Timestamp) -> PolicyDocument {
+fn document(checked: &Checked, last: Option<Proof>, now: jiff::Timestamp) -> PolicyDocument {
     let settings = &checked.settings;
+    let drill = settings.policy.drill.clone().map(|rule| DrillRule { last, ..rule });
+    let undrilled = drill.as_ref().filter(|rule| !rule.is_met(now)).map(|rule| super::drill::refusal(settings, rule));
     let never = super::run::opens_some_time(settings, &Declared::default(), now).err();
-    let errors: Vec<_> =
-        checked.applied.refusals().into_iter().chain(never.into_iter().flat_map(|never| never.problems)).collect();
+    let errors: Vec<_> = checked
+        .applied
+        .refusals()
+        .into_iter()
+        .chain(never.into_iter().flat_map(|never| never.problems))
+        .chain(undrilled)
+        .collect();
     let outcome = if errors.is_empty() { Outcome::Complete } else { Outcome::Refused };
     let policy = &settings.policy;
     let held = policy.exceptions.iter().map(|exception| ExceptionLine {
@@ -57,7 +67,19 @@ fn document(checked: &Checked, now: jiff::Timestamp) -> PolicyDocument {
             quorum: way.quorum,
             passes: way.passes.clone(),
         }),
+        drill: drill.map(|rule| drill_line(&rule, now)),
         errors,
+    }
+}
+
+fn drill_line(rule: &DrillRule, now: jiff::Timestamp) -> DrillLine {
+    DrillLine {
+        at: rule.at.clone(),
+        within: rule.within,
+        met: rule.is_met(now),
+        run_id: rule.last.as_ref().map(|last| last.run.clone()),
+        ended_at: rule.last.as_ref().map(|last| Stamp(last.ended)),
+        said: format!("{}: {}", rule.words(), rule.last_words()),
     }
 }
 

@@ -23,6 +23,9 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
     if !loaded.rollout.is_finished() {
         let hint = match loaded.frozen.settings.kind {
             RunKind::Rollback { .. } => format!("it is a rollback itself: `patchctl resume {of}` goes on with it"),
+            RunKind::Drill => {
+                format!("it is a drill, and takes back all by itself: `patchctl resume {of}` goes on with it")
+            }
             RunKind::Run => {
                 format!("`patchctl reject {of}` takes back what waits at its gate; `patchctl status {of}` shows it")
             }
@@ -31,6 +34,10 @@ pub(super) async fn rollback(context: &Context<'_>, args: RollbackArgs) -> Ended
     }
     if matches!(loaded.frozen.settings.kind, RunKind::Rollback { .. }) {
         return Err(CommandError::refused(format!("run {of} is a rollback itself"), "run the plan again instead"));
+    }
+    if loaded.frozen.settings.kind == RunKind::Drill {
+        let hint = format!("`patchctl report {of}` shows what became of its hosts");
+        return Err(CommandError::refused(format!("run {of} is a drill: it took back what it patched"), hint));
     }
     let reason = match (&args.drive.reason, args.dry_run) {
         (Some(reason), _) => reason.clone(),

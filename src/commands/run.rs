@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::drive::{self, Wishes};
 use super::preapproval::Brought;
-use super::{CommandError, Context, Ended, Reach, earlier};
+use super::{CommandError, Context, Ended, Reach, drill, earlier};
 use crate::cli::{Contact, PolicyArgs, RunArgs};
 use crate::core::calendar::State;
 use crate::core::document::Outcome;
@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> Ended {
     let runs = context.runs()?;
     let preapproval = Brought::new(args.preapproval, runs.as_ref());
     let wishes = Wishes { drive: args.drive, reach, preapproval, ..Wishes::default() };
-    start(context, runs.as_ref(), checked, wishes).await
+    Box::pin(start(context, runs.as_ref(), checked, wishes)).await
 }
 
 /// Starts the run of a checked plan and drives it.
@@ -46,6 +46,8 @@ pub(super) async fn start(context: &Context<'_>, runs: &dyn Runs, checked: Check
     wishes.preapproval.as_ref().map(|brought| brought.read(context, &checked.settings)).transpose()?;
     opens_some_time(&checked.settings, &declared, context.wiring.clock().now())?;
     refuse_open_run(runs, &checked.settings)?;
+    let settings = drill::required(context, runs, checked.settings, &declared)?;
+    let checked = Checked { settings, ..checked };
     let texts = Texts { plan: checked.plan.text(), policies: &checked.applied.texts };
     let earlier = earlier::where_asked(context, runs, &checked.settings.plan, &wishes.drive);
     let wishes = Wishes { earlier, ..wishes };

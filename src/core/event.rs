@@ -42,6 +42,8 @@ pub enum UndoCause {
     FailedIn(StageIx),
     /// Somebody cancelled the run.
     Cancelled,
+    /// It is a drill: what was patched goes back on purpose.
+    Drilled,
 }
 
 /// How a stage ended.
@@ -68,6 +70,8 @@ pub enum StageEnd {
     Cancelled,
     /// Too many hosts did not answer after the first change: kept where patched, the rest was not begun.
     Incomplete,
+    /// A drill: everything was patched, and is back on purpose.
+    Drilled,
 }
 
 /// Something that happened.

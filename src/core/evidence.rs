@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{CheckResult, PackageChange, PlanDocument, Reboot, Services, Stamp, StateReason};
+use super::document::{CheckResult, DocumentKind, PackageChange, PlanDocument, Reboot, Services, Stamp, StateReason};
 use super::ids::{ChangeId, Digest, HostName, PlanName, RunId, StageName};
 use super::problem::Problem;
 
@@ -123,6 +123,8 @@ pub enum WayBack {
 pub struct Beginning {
     /// The run.
     pub run: RunId,
+    /// What kind of run.
+    pub kind: DocumentKind,
     /// The change that it belongs to.
     pub change: ChangeId,
     /// The plan.

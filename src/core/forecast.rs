@@ -14,7 +14,6 @@ use super::calendar::{Calendar, State};
 use super::document::{Forecast, ForecastBy, Stamp};
 use super::ids::{HostIx, StageName};
 use super::rollout::Rollout;
-use super::settings::RunKind;
 
 /// How many earlier runs say how long hosts take: the newest.
 pub const RUNS: usize = 5;
@@ -36,7 +35,7 @@ impl Earlier {
     /// What a run says that is finished; none: no host of it was patched, or it undid another.
     pub fn of(rollout: &Rollout) -> Option<Self> {
         let settings = rollout.settings();
-        if !rollout.is_finished() || settings.kind != RunKind::Run {
+        if !rollout.is_finished() || !settings.kind.patches() {
             return None;
         }
         let took = |host: &HostIx| rollout.host(*host).took();

@@ -8,6 +8,7 @@ pub mod check;
 pub mod document;
 pub mod dossier;
 pub mod drift;
+pub mod drill;
 pub mod duration;
 pub mod emergency;
 pub mod event;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::{Approval, When, Who};
 use super::calendar::is_match;
+use super::drill::DrillRule;
 use super::ids::{Digest, HostIx, StageName};
 use super::risk::{Risk, Severity};
 use super::settings::stamp;
@@ -42,6 +43,9 @@ pub struct Policy {
     /// What an emergency may pass, and who says that it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emergency: Option<Emergency>,
+    /// How old the last drill of the plan may be; none: none is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillRule>,
 }
 
 /// A file of rules.

@@ -19,7 +19,7 @@ use super::packages::{OpKind, PackageOp};
 use super::report;
 use super::risk::{Severity, is_kernel};
 use super::rollout::Rollout;
-use super::settings::{Reboot, RunKind, stamp};
+use super::settings::{Reboot, stamp};
 use super::untrusted::Untrusted;
 
 /// The namespace of these signatures: `ssh-keygen -Y sign -n preapproval.patchctl`.
@@ -320,7 +320,7 @@ impl Rollout {
             plan: &self.settings().plan,
             stage: &of.name,
             severity: self.settings().patch.severity.unwrap_or_default(),
-            patches: self.settings().kind == RunKind::Run,
+            patches: self.settings().kind.patches(),
             stopped: run.is_stopped(),
             soak: of.soak.as_secs(),
             hosts: of.hosts.iter().filter(begun).map(|host| self.facts_of(*host, of.reboot)).collect(),

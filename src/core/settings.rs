@@ -83,6 +83,15 @@ pub enum RunKind {
         /// What goes back on each host: the operations that undo what the run did.
         undo: BTreeMap<HostName, Vec<PackageOp>>,
     },
+    /// Patches a stage, and takes all of it back: the proof that the way back works.
+    Drill,
+}
+
+impl RunKind {
+    /// Whether it goes forward on its hosts, whatever becomes of that later.
+    pub fn patches(&self) -> bool {
+        matches!(self, Self::Run | Self::Drill)
+    }
 }
 
 /// Who did something, and how we know the name.

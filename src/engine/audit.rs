@@ -15,7 +15,7 @@ use crate::core::ids::{Digest, RunId, StageIx};
 use crate::core::preapproval::Preapproval;
 use crate::core::record::{Head, Record};
 use crate::core::rollout::Rollout;
-use crate::core::settings::{RunKind, Settings};
+use crate::core::settings::Settings;
 use crate::ports::signatures::Signatures;
 use crate::ports::state::{Runs, StateError};
 
@@ -184,7 +184,7 @@ impl Look<'_> {
             self.found(Some(0), FindingKind::Frozen, "settings.json does not say what it said when the run began");
         }
         // A rollback has no plan of its own.
-        let has_plan = began.frozen.is_empty() && settings.kind == RunKind::Run;
+        let has_plan = began.frozen.is_empty() && settings.kind.patches();
         if has_plan && files.get("plan.toml").is_some_and(|plan| Digest::of(plan) != settings.plan_digest) {
             self.found(Some(0), FindingKind::Frozen, "plan.toml was altered since the run began");
         }

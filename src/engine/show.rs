@@ -167,7 +167,7 @@ fn shut_words(stage: &StageName, by: &str, opens: Option<Timestamp>) -> String {
 /// A run that undoes another one goes back from the start: its hosts are well when they are restored.
 fn way(rollout: &Rollout) -> Way {
     match rollout.settings().kind {
-        crate::core::settings::RunKind::Run => Way::Forward,
+        crate::core::settings::RunKind::Run | crate::core::settings::RunKind::Drill => Way::Forward,
         crate::core::settings::RunKind::Rollback { .. } => Way::Back,
     }
 }
@@ -248,6 +248,7 @@ pub(super) fn beginning(rollout: &Rollout, earlier: &[Earlier], at: Timestamp) -
     let shut = shut.collect();
     Beginning {
         run: settings.run.clone(),
+        kind: report::kind(&settings.kind),
         change: settings.change.clone(),
         plan: settings.plan.clone(),
         now,

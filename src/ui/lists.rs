@@ -7,7 +7,7 @@ use super::problems;
 use super::result::outcome_tone;
 use super::style::{Look, Tone};
 use super::text;
-use crate::core::document::{RunLine, RunsDocument};
+use crate::core::document::{DocumentKind, RunLine, RunsDocument};
 use crate::core::ids::{GroupName, HostName};
 use crate::core::problem::Problem;
 use crate::core::settings::{Escalate, Host};
@@ -62,10 +62,19 @@ fn runs_grid(look: &Look, runs: &[RunLine], id: usize) -> Grid {
             Cell::new(Tone::Dim, took),
             Cell::new(outcome_tone(run.outcome), run.outcome.as_str()),
             Cell::plain(run.change_id.as_str()),
-            Cell::plain(run.plan.as_str()),
+            Cell::plain(plan(run)),
         ]);
     }
     grid
+}
+
+/// The plan, and what was done with it where that is not to patch.
+fn plan(run: &RunLine) -> String {
+    match run.kind {
+        DocumentKind::Run => run.plan.to_string(),
+        DocumentKind::Rollback => format!("{} (rollback)", run.plan),
+        DocumentKind::Drill => format!("{} (drill)", run.plan),
+    }
 }
 
 /// How much of the run IDs names each of these runs alone; at least their time.

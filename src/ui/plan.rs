@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::grid::{Cell, Grid};
 use super::problems::{self, group};
+use super::result::kind;
 use super::style::{Look, Tone};
 use super::text;
 use crate::core::document::{
@@ -41,7 +42,7 @@ pub fn valid(path: &Path, settings: &Settings) -> String {
 
 /// What a run is about to do, in the same form.
 pub fn beginning(look: &Look, beginning: &Beginning) -> String {
-    let about = format!("{}  run {}  change {}", beginning.plan, beginning.run, beginning.change);
+    let about = format!("{}  {} {}  change {}", beginning.plan, kind(beginning.kind), beginning.run, beginning.change);
     let mut out = format!("{}\n\n", look.paint(Tone::Dim, about));
     for stage in &beginning.now.stages {
         out.push_str(&stage_text(look, stage));

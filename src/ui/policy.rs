@@ -50,6 +50,10 @@ pub fn draw(look: &Look, document: &PolicyDocument) -> String {
         let said = format!("by {}, quorum {}, passes {passes} ({})", people(&way.by), way.quorum, way.at);
         field(&mut out, look, "emergency", Tone::Plain, &said);
     }
+    if let Some(drill) = &document.drill {
+        let tone = if drill.met { Tone::Plain } else { Tone::Bad };
+        field(&mut out, look, "drill", tone, &format!("{} ({})", drill.said, drill.at));
+    }
     let refused: Vec<_> = document.errors.iter().collect();
     if !refused.is_empty() {
         out.push('\n');

@@ -5,8 +5,8 @@ use super::problems::{self, group};
 use super::style::{Look, Tone};
 use super::{changes, recovery, text};
 use crate::core::document::{
-    ActionPerformed, ActionState, HostResult, How, Outcome, ResultDocument, Said, StageResult, StateReason, Summary,
-    Verdict, WaitingFor,
+    ActionPerformed, ActionState, DocumentKind, HostResult, How, Outcome, ResultDocument, Said, StageResult,
+    StateReason, Summary, Verdict, WaitingFor,
 };
 use crate::core::ids::{PlanName, StageName};
 use crate::core::rollout::Rollout;
@@ -33,6 +33,7 @@ fn drawn(look: &Look, document: &ResultDocument, dead_men: &str) -> String {
         section(&mut out, look, "Reasons", &reasons(look, document));
     }
     section(&mut out, look, "Emergency", &emergency(look, document));
+    section(&mut out, look, "Drill", &drill(document));
     section(&mut out, look, "Waiting", &waiting(look, document));
     section(&mut out, look, "Still due", &still_due(look, document));
     section(&mut out, look, "Not as before", &differences(look, document));
@@ -65,7 +66,35 @@ fn headline(look: &Look, document: &ResultDocument) -> String {
     };
     let plan = document.plan.as_ref().map(PlanName::as_str).unwrap_or_default();
     let change = document.change_id.as_ref().map(|change| format!("  change {change}")).unwrap_or_default();
-    format!("{}  {}\n\n", look.paint(Tone::Strong, plan), look.paint(Tone::Dim, format!("run {run}{change}")))
+    format!(
+        "{}  {}\n\n",
+        look.paint(Tone::Strong, plan),
+        look.paint(Tone::Dim, format!("{} {run}{change}", kind(document.kind)))
+    )
+}
+
+pub(super) fn kind(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::Drill => "drill",
+        DocumentKind::Run | DocumentKind::Rollback => "run",
+    }
+}
+
+/// What a drill that is over has proved.
+fn drill(document: &ResultDocument) -> String {
+    let Some(drill) = document.drill.filter(|_| document.finished_at.is_some()) else { return String::new() };
+    let said = match drill.slowest_way_back_ms {
+        Some(slowest) => format!(
+            "{} patched and taken back exactly; the slowest way back took {}",
+            text::count(drill.proved, "host"),
+            text::duration(slowest)
+        ),
+        None if document.outcome == Outcome::Complete => {
+            "nothing was proved: no host had anything to be patched".to_owned()
+        }
+        None => "nothing was proved: no host was patched and taken back exactly".to_owned(),
+    };
+    format!("  {said}\n")
 }
 
 /// How much of each host the width allows to show.

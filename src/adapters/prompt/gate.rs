@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::terminal::Terminal;
 use super::{Prompter, Stop};
-use crate::core::document::Verdict;
+use crate::core::document::{DocumentKind, Verdict};
 use crate::core::evidence::{Beginning, Confirmation, GateAnswer, GateQuestion};
 use crate::core::view::Scribe;
 use crate::ports::Approver;
@@ -51,9 +51,10 @@ impl Approver for TerminalApprover {
     }
 
     async fn begin(&self, beginning: &Beginning) -> Confirmation {
+        let back = if beginning.kind == DocumentKind::Drill { ", and take it all back" } else { "" };
         let question = match beginning.hosts {
-            1 => "Change this host now?".to_owned(),
-            hosts => format!("Change these {hosts} hosts now?"),
+            1 => format!("Change this host now{back}?"),
+            hosts => format!("Change these {hosts} hosts now{back}?"),
         };
         self.confirmed(self.scribe.beginning(beginning), question).await
     }

@@ -6,6 +6,7 @@ use super::DOCUMENT_VERSION;
 use super::forecast::Forecast;
 use super::moment::Stamp;
 use super::outcome::Outcome;
+use super::result::DocumentKind;
 use crate::core::ids::{ChangeId, Digest, HostName, PlanName, RunId, StageName};
 use crate::core::packages::PackageOp;
 use crate::core::problem::Problem;
@@ -134,6 +135,8 @@ pub struct RunLine {
     /// The plan's name.
     #[schemars(with = "String")]
     pub plan: PlanName,
+    /// What kind of run.
+    pub kind: DocumentKind,
     /// How it ended, or stands.
     pub outcome: Outcome,
     /// When it started.

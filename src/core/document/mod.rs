@@ -20,11 +20,11 @@ pub use listing::{
 pub use moment::Stamp;
 pub use outcome::Outcome;
 pub use policy::{
-    EmergencyLine, ExceptedHost, ExceptionLine, GateLine, LimitLine, PolicyDocument, PolicyOf, RuleLine, StagePolicy,
-    WindowLine,
+    DrillLine, EmergencyLine, ExceptedHost, ExceptionLine, GateLine, LimitLine, PolicyDocument, PolicyOf, RuleLine,
+    StagePolicy, WindowLine,
 };
 pub use result::{
-    CheckResult, CheckWhen, DeadMan, DecidedBy, Decision, DocumentKind, EmergencyResult, HostResult, How,
+    CheckResult, CheckWhen, DeadMan, DecidedBy, Decision, DocumentKind, DrillResult, EmergencyResult, HostResult, How,
     PackageChange, Reboot, ResultDocument, RollbackResult, Said, Services, StageResult, Summary, Verdict, Waiting,
     WaitingFor,
 };

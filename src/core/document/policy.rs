@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Outcome, Stamp};
 use crate::core::approval::{When, Who};
-use crate::core::ids::{Digest, HostName, PlanName, StageName};
+use crate::core::ids::{Digest, HostName, PlanName, RunId, StageName};
 use crate::core::policy::Passes;
 use crate::core::problem::Problem;
 use crate::core::risk::Severity;
@@ -35,8 +35,28 @@ pub struct PolicyDocument {
     pub checks: Vec<String>,
     /// The way that is open in an emergency.
     pub emergency: Option<EmergencyLine>,
+    /// Which drill a run needs; left out where it needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillLine>,
     /// Why a run would be refused.
     pub errors: Vec<Problem>,
+}
+
+/// Which drill of the plan a run needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DrillLine {
+    /// Where the rule stands.
+    pub at: String,
+    /// How old the drill may be, in seconds.
+    pub within: u64,
+    /// Whether there is one.
+    pub met: bool,
+    /// The last drill that proved the plan's way back; none: none is known here.
+    pub run_id: Option<RunId>,
+    /// When that ended.
+    pub ended_at: Option<Stamp>,
+    /// The same, for people.
+    pub said: String,
 }
 
 /// A file of rules.

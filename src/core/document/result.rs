@@ -49,6 +49,9 @@ pub struct ResultDocument {
     /// The emergency that it is; left out where nobody declared one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<EmergencyResult>,
+    /// What it has proved; left out where it is no drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillResult>,
     /// Its stages, in the plan's order.
     pub stages: Vec<StageResult>,
     /// What went wrong.
@@ -77,6 +80,7 @@ impl ResultDocument {
             waiting: None,
             cancelled: None,
             emergency: None,
+            drill: None,
             stages: Vec::new(),
             errors,
             audit_head: None,
@@ -122,6 +126,17 @@ pub enum DocumentKind {
     Run,
     /// It undoes an earlier run.
     Rollback,
+    /// It patches a stage and takes it back, to prove the way back.
+    Drill,
+}
+
+/// What a drill has proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DrillResult {
+    /// How many hosts were patched, verified, and taken back to exactly what they were.
+    pub proved: usize,
+    /// How long the slowest of them took to go back; none: nothing was proved.
+    pub slowest_way_back_ms: Option<u64>,
 }
 
 /// Hosts, counted: every host counts once.
@@ -346,6 +361,9 @@ pub struct HostResult {
     pub error: Option<Problem>,
     /// How long it was worked on.
     pub duration_ms: u64,
+    /// How long its way back took; left out where it did not go it, or where it is no drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back_ms: Option<u64>,
 }
 
 /// What happened to one package.

@@ -128,6 +128,8 @@ pub enum StageReason {
     Window,
     /// A wave is being watched.
     Soak,
+    /// A drill: its hosts were patched, and are back on purpose.
+    Drilled,
     /// A person must say what happens next.
     Person,
 }
@@ -204,5 +206,6 @@ words!(
     Approval => "approval",
     Window => "window",
     Soak => "soak",
+    Drilled => "drilled",
     Person => "person",
 );

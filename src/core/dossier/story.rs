@@ -259,6 +259,7 @@ fn undo_words(cause: &UndoCause) -> &'static str {
         UndoCause::Failed => "too many hosts failed",
         UndoCause::FailedIn(_) => "too many hosts failed in another stage",
         UndoCause::Cancelled => "cancelled",
+        UndoCause::Drilled => "a drill takes back what it patched",
     }
 }
 
@@ -274,6 +275,7 @@ fn end_words(end: StageEnd) -> &'static str {
         StageEnd::Declined => "declined",
         StageEnd::Cancelled => "cancelled",
         StageEnd::Incomplete => "incomplete: too many hosts were out of reach",
+        StageEnd::Drilled => "patched and taken back on purpose",
     }
 }
 

@@ -40,7 +40,7 @@ impl Rules {
     /// The rules of a stage's hosts.
     pub(in crate::core) fn of(stage: &Stage, kind: &RunKind) -> Self {
         let place = |command: &Option<hooks::Command>| command.as_ref().map(|command| command.on);
-        let patches = *kind == RunKind::Run;
+        let patches = kind.patches();
         let looks = stage.health != HealthRule::Off;
         let snapshot = stage.snapshot.as_ref().map(|snapshot| {
             let first = snapshot.restore == RestoreWhen::Always;
@@ -118,8 +118,8 @@ impl HostRun {
         Some(match kind {
             _ if self.rules.before.is_some() && !self.around.prepared => Step::Before,
             RunKind::Rollback { .. } => Step::Rollback,
-            RunKind::Run if self.rules.probes && self.probed.is_none() => Step::Probe,
-            RunKind::Run => Step::Stash,
+            RunKind::Run | RunKind::Drill if self.rules.probes && self.probed.is_none() => Step::Probe,
+            RunKind::Run | RunKind::Drill => Step::Stash,
         })
     }
 

@@ -202,6 +202,11 @@ impl HostRun {
         done.then_some(Took { worked_ms, booting_ms: self.booting_ms })
     }
 
+    /// How long its way back took, in milliseconds; none: it did not go it.
+    pub(super) fn way_back_ms(&self) -> Option<u64> {
+        self.undone.as_ref().map(|_| self.undoing_ms)
+    }
+
     /// An exception leaves it as it is.
     pub(super) fn except(&mut self) {
         self.place = Place::Excepted;
@@ -310,7 +315,7 @@ impl HostRun {
             let took = u64::try_from(took).unwrap_or(0);
             self.worked_ms += took;
             match step {
-                Step::Rollback => self.undoing_ms += took,
+                Step::Rollback | Step::Restore => self.undoing_ms += took,
                 Step::Reboot => self.booting_ms += took,
                 _ => {}
             }

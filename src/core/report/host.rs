@@ -88,7 +88,11 @@ pub fn standing(rollout: &Rollout, host: HostIx) -> Standing {
         Place::Kept => Standing::new(Did::Patch, State::Success, StateReason::Patched),
         Place::MustUndo | Place::MustRestore => Standing::new(Did::Patch, State::Failed, StateReason::Running),
         Place::Restored => Standing {
-            by_failure: !undo_run && !was_rejected(stage),
+            by_failure: match rollout.is_drill() {
+                // There that is where it is meant to be.
+                true => run.failed,
+                false => !undo_run && !was_rejected(stage),
+            },
             ..Standing::new(Did::Rollback, State::Success, StateReason::Restored)
         },
         Place::NotRestored => Standing::new(Did::Rollback, State::Failed, undo_reason(run)),
@@ -161,6 +165,7 @@ pub fn host_result(rollout: &Rollout, host: HostIx) -> HostResult {
         checks: checks(run),
         error: run.undo_problem.clone().or_else(|| run.problem.clone()).map(|problem| problem.on(&settings.name)),
         duration_ms: run.worked_ms,
+        way_back_ms: run.way_back_ms().filter(|_| rollout.is_drill()),
     }
 }
 
@@ -186,6 +191,9 @@ pub(super) fn cause(rollout: &Rollout, host: HostIx) -> Option<String> {
     match run.place {
         Place::Kept => decided,
         Place::Restored | Place::NotRestored if was_rejected(stage) => decided,
+        Place::Restored | Place::NotRestored if rollout.is_drill() && !stage.exceeded => {
+            Some("patched and taken back on purpose: it is a drill".into())
+        }
         Place::Restored | Place::NotRestored => Some(failure_elsewhere(rollout, host, stage)),
         _ if run.step.is_some_and(Step::arms) && !rollout.is_finished() => {
             Some("the patch is under way there: what becomes of it is known when the run goes on".into())

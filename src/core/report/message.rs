@@ -37,6 +37,7 @@ pub fn message(rollout: &Rollout, queued: &Queued, now: Timestamp) -> Message {
     };
     let about = match settings.kind {
         RunKind::Run => format!("run {}, change {}", settings.run, settings.change),
+        RunKind::Drill => format!("drill {}, change {}", settings.run, settings.change),
         RunKind::Rollback { ref of, .. } => {
             format!("run {}, which undoes run {of}, change {}", settings.run, settings.change)
         }
@@ -170,6 +171,7 @@ fn of_rollback(rollout: &Rollout, document: &ResultDocument, ix: StageIx, cause:
             last.map_or_else(String::new, |last| format!("rejected by {}: {}", last.by.name, last.reason))
         }
         UndoCause::Failed => "too many hosts failed".to_owned(),
+        UndoCause::Drilled => "it is a drill: what was patched goes back on purpose".to_owned(),
         UndoCause::FailedIn(other) => format!("too many hosts of stage {} failed", settings.stages[other.at()].name),
         UndoCause::Cancelled => {
             let cancelled = rollout.cancelled();

@@ -16,8 +16,8 @@ pub use self::plan::{add_forecasts, plan_document};
 pub use self::question::{question, way_back};
 use super::calendar::State;
 use super::document::{
-    ActionState, DOCUMENT_VERSION, DocumentKind, EmergencyResult, Outcome, ResultDocument, Said, StageReason,
-    StageState, Stamp, Summary, Waiting, WaitingFor,
+    ActionState, DOCUMENT_VERSION, DocumentKind, DrillResult, EmergencyResult, Outcome, ResultDocument, Said,
+    StageReason, StageState, Stamp, Summary, Waiting, WaitingFor,
 };
 use super::emergency::Declared;
 use super::event::PauseCause;
@@ -47,6 +47,15 @@ pub fn waves_of(rollout: &Rollout, ix: StageIx) -> u32 {
     u32::try_from(super::stage::waves(stage).len()).unwrap_or(u32::MAX)
 }
 
+/// The kind of a run, in the words of the documents.
+pub fn kind(kind: &RunKind) -> DocumentKind {
+    match kind {
+        RunKind::Run => DocumentKind::Run,
+        RunKind::Rollback { .. } => DocumentKind::Rollback,
+        RunKind::Drill => DocumentKind::Drill,
+    }
+}
+
 /// The result document of a run as of `now`.
 pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven) -> ResultDocument {
     let settings = rollout.settings();
@@ -67,10 +76,7 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
     ResultDocument {
         schema: DOCUMENT_VERSION,
         run_id: Some(settings.run.clone()),
-        kind: match settings.kind {
-            RunKind::Run => DocumentKind::Run,
-            RunKind::Rollback { .. } => DocumentKind::Rollback,
-        },
+        kind: kind(&settings.kind),
         change_id: Some(settings.change.clone()),
         plan: Some(settings.plan.clone()),
         plan_digest: Some(settings.plan_digest),
@@ -83,6 +89,7 @@ pub fn document(rollout: &Rollout, head: Digest, now: Timestamp, driven: Driven)
         waiting: waiting(rollout, outcome),
         cancelled: rollout.cancelled().map(|(by, reason, at)| said(by, reason, at)),
         emergency: emergency(rollout),
+        drill: drill(rollout),
         stages: if matches!(outcome, Outcome::Refused) { begun(rollout, stages) } else { stages },
         errors,
         audit_head: Some(head),
@@ -106,6 +113,9 @@ pub fn emergency(rollout: &Rollout) -> Option<EmergencyResult> {
         .iter()
         .zip(rollout.stages())
         .flat_map(|(stage, run)| run.passed_by.iter().map(move |by| format!("stage {}: {by}", stage.name)));
+    let started = rollout.started_at().unwrap_or_default();
+    let undrilled = settings.policy.drill.iter().filter(|rule| !rule.is_met(started));
+    let passed = undrilled.map(|rule| format!("{} ({}): {}", rule.words(), rule.at, rule.last_words())).chain(passed);
     Some(EmergencyResult {
         declared: declared.all.iter().map(|(one, at)| said(&one.by, &one.reason, *at)).collect(),
         in_force: rollout.is_emergency(),
@@ -115,6 +125,15 @@ pub fn emergency(rollout: &Rollout) -> Option<EmergencyResult> {
         review_by: ended.and_then(|ended| Declared::review_by(settings, ended)).map(Stamp),
         review: declared.review().map(|review| said(&review.by, &review.reason, review.at)),
     })
+}
+
+/// What a drill has proved so far; none: the run is none.
+pub fn drill(rollout: &Rollout) -> Option<DrillResult> {
+    let hosts = rollout.settings().stages.iter().flat_map(|stage| &stage.hosts);
+    let proved = hosts.filter(|host| rollout.is_proved(**host)).map(|host| rollout.host(*host).way_back_ms());
+    let proved: Vec<Option<u64>> = proved.collect();
+    let slowest_way_back_ms = proved.iter().copied().flatten().max();
+    rollout.is_drill().then_some(DrillResult { proved: proved.len(), slowest_way_back_ms })
 }
 
 /// Stages that have hosts and cannot begin, since `--limit` left a stage that they need without any.
@@ -156,11 +175,13 @@ pub fn outcome(rollout: &Rollout, driven: Driven) -> Outcome {
     let mut touched = rollout.declined().then_some(Outcome::Refused);
     let hosts = (0..).map(StageIx).zip(&rollout.settings().stages).flat_map(|(_, stage)| &stage.hosts);
     let (mut kept, mut left_out) = (false, false);
-    let undoes = matches!(rollout.settings().kind, RunKind::Rollback { .. });
+    let drills = rollout.is_drill();
+    let undoes = drills || matches!(rollout.settings().kind, RunKind::Rollback { .. });
     for host in hosts {
         let standing = standing(rollout, *host);
         kept |= standing.is_patched() || (undoes && standing.is_restored());
-        left_out |= standing.state == ActionState::Skipped;
+        // What an exception leaves as it is, no drill is about.
+        left_out |= standing.state == ActionState::Skipped && !(drills && is_excepted(rollout, *host));
         match standing.outcome() {
             Some(Outcome::Refused) => touched = Some(Outcome::Refused),
             Some(outcome) => all.push(outcome),

@@ -54,6 +54,7 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
         StageEnd::Approved if run.decisions.is_empty() => (StageState::Success, StageReason::Done),
         StageEnd::Approved => (StageState::Success, StageReason::Approved),
         StageEnd::Current => (StageState::Success, StageReason::Done),
+        StageEnd::Drilled => (StageState::Success, StageReason::Drilled),
         StageEnd::Rejected if expired => (StageState::Rejected, StageReason::Expired),
         StageEnd::Rejected => (StageState::Rejected, StageReason::Rejected),
         StageEnd::Cancelled => (StageState::Rejected, StageReason::Cancelled),

@@ -176,6 +176,9 @@ impl Rollout {
 
     /// More hosts than may did not answer after the first change: a person says what becomes of those that did.
     fn after_silence(&self, ix: StageIx, head: Digest) -> Event {
+        if self.is_drill() {
+            return self.takes_back(ix);
+        }
         if self.has_patched(ix) {
             return self.open_gate(ix, GateKind::After, head);
         }
@@ -341,6 +344,9 @@ impl Rollout {
     }
 
     fn after_last_wave(&self, ix: StageIx, head: Digest) -> Event {
+        if self.is_drill() {
+            return self.takes_back(ix);
+        }
         let close = |end| Event::ClosingStarted { stage: ix, end };
         // What could not be told a person looks at, whether the plan has a gate or not.
         let gate = self.gate_rules(ix).is_some_and(|rules| rules.when.is_after()) || self.is_inconclusive(ix);
@@ -387,7 +393,7 @@ impl Rollout {
         }
         match (gate.kind, verdict) {
             // Approved was what would be done: it is looked at once more.
-            (GateKind::Before, Verdict::Approved) if !run.fresh && self.settings.kind == RunKind::Run => {
+            (GateKind::Before, Verdict::Approved) if !run.fresh && self.settings.kind.patches() => {
                 Some(Event::RecheckStarted { stage: ix })
             }
             (GateKind::Before | GateKind::Wave, Verdict::Approved) => Some(Event::GatePassed { stage: ix }),
@@ -440,6 +446,7 @@ impl Rollout {
             UndoCause::Rejected => StageEnd::Rejected,
             UndoCause::Cancelled => StageEnd::Cancelled,
             UndoCause::Failed | UndoCause::FailedIn(_) => StageEnd::Failed,
+            UndoCause::Drilled => self.end_of_drill(ix),
         };
         let scope_is_run = self.settings.stages[ix.at()].rollback_scope == Scope::Run;
         if *cause == UndoCause::Failed && scope_is_run && self.stages[ix.at()].phase != Phase::BetweenWaves {
@@ -461,7 +468,7 @@ impl Rollout {
             let at = &self.hosts[host.at()];
             match (cause, at.place) {
                 (UndoCause::FailedIn(_), Place::Patched | Place::Kept)
-                | (UndoCause::Rejected | UndoCause::Cancelled, Place::Patched) => true,
+                | (UndoCause::Rejected | UndoCause::Cancelled | UndoCause::Drilled, Place::Patched) => true,
                 (UndoCause::Failed, Place::Patched) => match stage.rollback_scope {
                     Scope::Host => false,
                     Scope::Wave => at.wave == run.wave,

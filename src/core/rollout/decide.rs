@@ -12,7 +12,7 @@ use super::super::host::Place;
 use super::super::ids::{Digest, HostIx, StageIx};
 use super::super::packages::{Package, PackageOp};
 use super::super::preapproval::told;
-use super::super::settings::{Person, RunKind};
+use super::super::settings::Person;
 use super::super::stage::{Gate, Phase, StageRun};
 use super::{Rollout, Slot};
 
@@ -434,7 +434,7 @@ impl Rollout {
             }
             hosts.extend(stage.hosts.iter().filter(|host| {
                 let at = &self.hosts[host.at()];
-                let back = at.place == Place::Restored && self.settings.kind == RunKind::Run;
+                let back = at.place == Place::Restored && self.settings.kind.patches();
                 let again =
                     redo && !at.is_out_of_reach() && (back || matches!(at.place, Place::Ready | Place::Waiting));
                 at.may_retry() || again

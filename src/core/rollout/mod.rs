@@ -6,6 +6,7 @@
 
 mod advance;
 mod decide;
+mod drill;
 mod emergency;
 mod fold;
 mod gate;
@@ -41,7 +42,7 @@ use super::packages::{Package, PackageOp};
 use super::pins::Pins;
 use super::problem::Problem;
 use super::record::Record;
-use super::settings::{Person, RunKind, Settings};
+use super::settings::{Person, Settings};
 use super::stage::StageRun;
 
 /// Something to be done outside, once its intent is on the disk.
@@ -164,7 +165,7 @@ impl Rollout {
             }
         }
         // A run that undoes another asks no exception: what it takes back was patched.
-        if settings.kind == RunKind::Run {
+        if settings.kind.patches() {
             let all = (0..).map(HostIx).zip(&mut hosts);
             all.filter(|(ix, _)| settings.policy.excepted(*ix).is_some()).for_each(|(_, run)| run.except());
         }
@@ -262,7 +263,7 @@ impl Rollout {
     pub fn is_pinned(&self, host: HostIx) -> bool {
         let stage = &self.settings.stages[self.stage_of[host.at()].at()];
         self.settings.patch.pin == super::settings::Pin::Exact
-            && self.settings.kind == RunKind::Run
+            && self.settings.kind.patches()
             && !stage.needs.is_empty()
     }
 

@@ -10,7 +10,7 @@ use crate::core::policy::{ApprovalRule, AutoRule, narrowed};
 use crate::core::preapproval::held;
 use crate::core::report;
 use crate::core::risk::Risk;
-use crate::core::settings::{Person, RunKind};
+use crate::core::settings::Person;
 use crate::core::stage::Gate;
 
 use jiff::Timestamp;
@@ -30,7 +30,7 @@ impl Rollout {
     /// The rules of the policy that narrow the stage's gates as of now.
     pub fn rules_that_apply(&self, ix: StageIx) -> Vec<&ApprovalRule> {
         let policy = &self.settings.policy;
-        if policy.approvals.is_empty() || self.settings.kind != RunKind::Run {
+        if policy.approvals.is_empty() || !self.settings.kind.patches() {
             return Vec::new();
         }
         policy.narrowing(&self.settings.stages[ix.at()].name, &self.risk(ix)).collect()
@@ -50,7 +50,7 @@ impl Rollout {
         let said = |rule: &ApprovalRule| format!("{} ({}): {}", rule.name, rule.at, rule.demand());
         gate.policy = self.rules_that_apply(ix).into_iter().map(said).collect();
         gate.auto = None;
-        if gate.kind != GateKind::After || self.settings.kind != RunKind::Run {
+        if gate.kind != GateKind::After || !self.settings.kind.patches() {
             return;
         }
         let stage = &self.settings.stages[ix.at()].name;
@@ -95,7 +95,7 @@ impl Rollout {
 
     /// Which check the policy asks for that was not made, or did not hold, and where.
     pub(super) fn missing_check(&self, ix: StageIx) -> Option<String> {
-        if self.settings.kind != RunKind::Run {
+        if !self.settings.kind.patches() {
             return None;
         }
         self.settings.policy.checks.iter().find_map(|check| {

@@ -7,7 +7,7 @@ use crate::core::ids::HostIx;
 use crate::core::packages::PackageOp;
 use crate::core::pins::Pins;
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::{Pin, RunKind, Unproven};
+use crate::core::settings::{Pin, Unproven};
 
 impl Rollout {
     /// What the stages that succeeded proved.
@@ -45,7 +45,7 @@ impl Rollout {
 
     /// Why the host is not to be patched as it was resolved, if so.
     pub(super) fn refusal(&self, host: HostIx, found: &Resolution, ops: &[PackageOp]) -> Option<Problem> {
-        if self.settings.kind != RunKind::Run {
+        if !self.settings.kind.patches() {
             return None;
         }
         let name = &self.settings.hosts[host.at()].name;

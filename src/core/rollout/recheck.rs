@@ -4,7 +4,6 @@ use super::Rollout;
 use crate::core::document::Verdict;
 use crate::core::event::{Event, StageEnd};
 use crate::core::ids::{Digest, StageIx};
-use crate::core::settings::RunKind;
 
 impl Rollout {
     /// Whether the stage was approved, and nobody has looked since whether its hosts are still what was approved.
@@ -12,7 +11,7 @@ impl Rollout {
         let run = &self.stages[ix.at()];
         let decided = run.gate.as_ref().and_then(|gate| gate.decided.as_ref());
         let approved = decided.is_some_and(|(decision, _)| decision.verdict == Verdict::Approved);
-        approved && run.succeeded() && !run.fresh && self.settings.kind == RunKind::Run
+        approved && run.succeeded() && !run.fresh && self.settings.kind.patches()
     }
 
     /// The hosts were inspected again: the approval holds, or it is void.

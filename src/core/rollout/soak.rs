@@ -8,7 +8,6 @@ use super::{Misfit, Rollout};
 use crate::core::event::Event;
 use crate::core::host::Place;
 use crate::core::ids::{HostIx, StageIx};
-use crate::core::settings::RunKind;
 use crate::core::stage::{Phase, Soak};
 
 /// How often a wave is looked at, at most and at least, whatever its time.
@@ -22,7 +21,7 @@ impl Rollout {
     pub(super) fn must_soak(&self, ix: StageIx) -> bool {
         let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
         !stage.soak.is_zero()
-            && self.settings.kind == RunKind::Run
+            && self.settings.kind.patches()
             && run.soaked < run.wave
             && stage.hosts.iter().any(|host| self.is_watched(ix, *host))
     }
@@ -90,7 +89,8 @@ impl Rollout {
 
     /// Whether it cannot be told of a patched host of the stage whether it is well: then a person says so.
     pub(super) fn is_inconclusive(&self, ix: StageIx) -> bool {
-        self.inconclusive(ix).is_some()
+        // In a drill nobody is asked: everything goes back.
+        !self.is_drill() && self.inconclusive(ix).is_some()
     }
 
     /// Which check of which host could not be told, where nobody has said that it may stay so.

@@ -42,7 +42,7 @@ impl Task {
         let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
         let undoes = matches!(settings.kind, RunKind::Rollback { .. });
         let run = match &settings.kind {
-            RunKind::Run => &settings.run,
+            RunKind::Run | RunKind::Drill => &settings.run,
             // The stash to go back to is the one of the run that is undone.
             RunKind::Rollback { of, .. } => of,
         };

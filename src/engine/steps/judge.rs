@@ -7,7 +7,6 @@ use crate::core::event::Step;
 use crate::core::findings::{Fate, Service, StepReport, StepResult};
 use crate::core::packages::{PackageOp, Version};
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::RunKind;
 use crate::playbook::{self, Records, StepName};
 use crate::ports::{Failure, Output};
 
@@ -20,7 +19,7 @@ impl Task {
         let silent = matches!(failure.problem.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Lost);
         let changed = match self.step {
             Step::Settle | Step::Confirm | Step::Reboot | Step::Check | Step::After | Step::Restore => true,
-            Step::Rollback => self.context.settings.kind == RunKind::Run,
+            Step::Rollback => self.context.settings.kind.patches(),
             Step::Resolve | Step::Recheck | Step::Stash | Step::Apply | Step::Forget => false,
             Step::Before | Step::Probe | Step::Snapshot | Step::Discard | Step::Prefetch => false,
         };

@@ -145,7 +145,7 @@ impl Task {
             return Ended::failed(problem, Fate::Unchanged, StepReport::default(), log);
         };
         let ops = match &self.context.settings.kind {
-            RunKind::Run => sorted(records.ops),
+            RunKind::Run | RunKind::Drill => sorted(records.ops),
             RunKind::Rollback { undo, .. } => {
                 let ops = undo.get(&self.settings().name).cloned().unwrap_or_default();
                 still_to_undo(ops, &records.installed)
@@ -201,7 +201,7 @@ impl Task {
             ops.iter().any(|op| globs.iter().any(|glob| glob.is_match(op.name.as_str())))
         };
         match self.stage().dead_man {
-            _ if ops.is_empty() || self.context.settings.kind != RunKind::Run => None,
+            _ if ops.is_empty() || !self.context.settings.kind.patches() => None,
             _ if playbook.irreversible.is_some() => None,
             settings::DeadMan::Off => None,
             settings::DeadMan::Auto => touches().then_some(AUTO_DEAD_MAN),
@@ -212,7 +212,7 @@ impl Task {
     /// A stage that reboots its hosts needs a playbook that can do that.
     fn cannot_reboot(&self, playbook: &Playbook) -> Option<Problem> {
         let stage = self.stage();
-        let wants = stage.reboot != settings::Reboot::Never && self.context.settings.kind == RunKind::Run;
+        let wants = stage.reboot != settings::Reboot::Never && self.context.settings.kind.patches();
         if !wants || playbook.steps.contains_key(&StepName::Reboot) {
             return None;
         }

@@ -111,6 +111,9 @@ fn put(sink: &Sink, plan: &LoadedPlan, rules: &Rules, settings: &mut Settings, a
     policy.approvals.extend(rules.approvals.iter().map(|rule| rule.value.clone()));
     policy.checks.extend(rules.checks.iter().cloned());
     policy.auto_approve.extend(rules.auto_approve.iter().cloned());
+    // Of several the strictest holds.
+    let drills = policy.drill.take().into_iter().chain(rules.drill.clone());
+    policy.drill = drills.min_by_key(|rule| rule.within);
     if let Some(emergency) = &rules.emergency {
         policy.emergency.get_or_insert_with(|| emergency.clone());
     }

@@ -46,6 +46,7 @@ const CHECKS_KEY: Key = Key::new(
     TEXTS,
     "Checks, by their names in the evidence, that must have held on each host that changed before its gate is approved.",
 );
+const DRILL_KEY: Key = Key::new("drill", Kind::Table(&DRILL), "The drill that a run of the plan needs.");
 
 pub(crate) static POLICY: TableDef = TableDef {
     title: "the policy",
@@ -71,6 +72,7 @@ pub(crate) static POLICY: TableDef = TableDef {
         ),
         Key::new("emergency", Kind::Table(&EMERGENCY), "The way that is open in an emergency (`run --emergency`)."),
         CHECKS_KEY,
+        DRILL_KEY,
     ],
 };
 
@@ -78,7 +80,7 @@ pub(crate) static PLAN_POLICY: TableDef = TableDef {
     title: "[policy]",
     doc: "The plan's own rules: they narrow what policies allow.",
     named: false,
-    keys: &[LIMITS_KEY, FREEZE_KEY, WINDOW_KEY, APPROVAL_KEY, CHECKS_KEY],
+    keys: &[LIMITS_KEY, FREEZE_KEY, WINDOW_KEY, APPROVAL_KEY, CHECKS_KEY, DRILL_KEY],
 };
 
 pub(crate) static POLICY_WINDOW: TableDef = TableDef {
@@ -172,9 +174,20 @@ pub(crate) static EMERGENCY: TableDef = TableDef {
     ],
 };
 
+pub(crate) static DRILL: TableDef = TableDef {
+    title: "[drill]",
+    doc: "The drill (`patchctl drill`) that a run of the plan needs.",
+    named: false,
+    keys: &[Key::required(
+        "within",
+        Kind::Duration,
+        "How old the last drill of the plan may be that proved its way back; without one a run is refused.",
+    )],
+};
+
 /// The tables that a misplaced key may belong in.
-static ALL: [&TableDef; 8] =
-    [&POLICY, &LIMITS, &FREEZE, &POLICY_WINDOW, &APPROVAL_RULE, &AUTO_APPROVE, &EXCEPTION, &EMERGENCY];
+static ALL: [&TableDef; 9] =
+    [&POLICY, &LIMITS, &FREEZE, &POLICY_WINDOW, &APPROVAL_RULE, &AUTO_APPROVE, &EXCEPTION, &EMERGENCY, &DRILL];
 
 /// A policy's file, read and checked; hosts are not looked up yet.
 #[derive(Debug, Clone)]

@@ -8,8 +8,9 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use toml::de::DeValue;
 
 use super::limits::{LIMITS, Limits};
-use super::{ALL, APPROVAL_RULE, AUTO_APPROVE, EMERGENCY, EXCEPTION, POLICY_WINDOW};
+use super::{ALL, APPROVAL_RULE, AUTO_APPROVE, DRILL, EMERGENCY, EXCEPTION, POLICY_WINDOW};
 use crate::core::calendar::{Freeze, Window};
+use crate::core::drill::DrillRule;
 use crate::core::policy::{ApprovalRule, AutoRule, Emergency, Passes, RequiredCheck};
 use crate::core::risk::Severity;
 use crate::input::stage::{check_quorum_of, read_by, read_people};
@@ -31,6 +32,7 @@ pub(crate) struct Rules {
     pub(super) auto_approve: Vec<AutoRule>,
     pub(super) exceptions: Vec<RawException>,
     pub(super) emergency: Option<Emergency>,
+    pub(super) drill: Option<DrillRule>,
 }
 
 /// An exception whose hosts are not looked up yet.
@@ -62,6 +64,7 @@ pub(super) fn read(table: &Table<'_>, is_file: bool) -> Rules {
         windows: table.tables("window", &POLICY_WINDOW).into_iter().filter_map(read_window).collect(),
         approvals: table.tables("approval", &APPROVAL_RULE).into_iter().filter_map(read_approval).collect(),
         checks: read_checks(table),
+        drill: table.table("drill", &DRILL).and_then(read_drill),
         ..Rules::default()
     };
     if is_file {
@@ -75,6 +78,13 @@ pub(super) fn read(table: &Table<'_>, is_file: bool) -> Rules {
 fn read_checks(table: &Table<'_>) -> Vec<RequiredCheck> {
     let list = table.texts("checks").map(|list| list.value).unwrap_or_default();
     list.into_iter().map(|at| RequiredCheck { at: table.sink.source.place(&at.span), name: at.value }).collect()
+}
+
+fn read_drill(table: Table<'_>) -> Option<DrillRule> {
+    let within = table.duration("within");
+    let at = place(&table);
+    table.finish(&ALL);
+    Some(DrillRule { at, within: within?.as_secs(), last: None })
 }
 
 fn read_window(table: Table<'_>) -> Option<(Vec<String>, Window)> {

@@ -76,6 +76,9 @@ by = ["group:oncall"]
 quorum = 1
 passes = ["window", "freeze"]
 review_within = "48h"
+
+[drill]
+within = "30d"
 "#;
 
 const INVENTORY: &str = "[groups.uat]\nhosts = [\"h1\", \"h2\"]\n[groups.prod]\nhosts = [\"h[3:12]\"]\n";
@@ -146,6 +149,8 @@ fn every_key() {
     let emergency = policy.emergency.as_ref().unwrap();
     assert_eq!(emergency.passes, [Passes::Window, Passes::Freeze]);
     assert_eq!((emergency.quorum, emergency.review_within), (1, 48 * 3600));
+    let drill = policy.drill.as_ref().unwrap();
+    assert_eq!((drill.words().as_str(), drill.at.as_str()), ("a drill not older than 30d", "policy.toml:65"));
     assert_eq!((settings.stages[0].windows.len(), settings.stages[1].windows.len()), (0, 1));
     assert_eq!(settings.freezes.len(), 1);
     assert_eq!(policy.files[0].name, "policy.toml");
@@ -204,6 +209,16 @@ fn a_plans_own_rules_narrow_and_widen_nothing() {
              plan.toml:12:9: `emergency` cannot stand in [policy]; {why}"
         )
     );
+}
+
+#[test]
+fn of_several_rules_about_drills_the_strictest_holds() {
+    let drill = |policies: &[&str], own: &str| under(&format!("{PLAN}{own}"), policies).0.policy.drill;
+    assert_eq!(drill(&[], ""), None);
+    let (long, short) = ("[drill]\nwithin = \"30d\"\n", "[policy.drill]\nwithin = \"36h\"\n");
+    let strictest = drill(&[long], short).unwrap();
+    assert_eq!((strictest.words().as_str(), strictest.at.as_str()), ("a drill not older than 36h", "plan.toml:10"));
+    assert_eq!(drill(&[long, "[drill]\nwithin = \"60d\"\n"], "").unwrap().at, "policy.toml:1");
 }
 
 #[test]
@@ -294,6 +309,8 @@ fn bad_policies() {
         ("a moment without a zone", exception("\"h1\"", "2026-12-31T10:00:00")),
         ("a bad freeze", mistakes("[[freeze]]\nname = \"x\"\nfrom = \"2026-12-20\"\nto = \"2026-12-21\"\n")),
         ("a bad window", mistakes("[[window]]\nstages = [\"prod\"]\nstart = \"22:00\"\n")),
+        ("drills of any age", mistakes("[drill]\n")),
+        ("a bad drill", mistakes("[drill]\nwithin = \"0s\"\nstage = \"uat\"\n")),
         ("a bad emergency", mistakes("[emergency]\npasses = [\"gate\"]\nreview_within = \"soon\"\n")),
     ];
     crate::input::tests::snapshot("bad_policies", &cases);

@@ -31,13 +31,21 @@ pub(super) fn run(report: &Report<'_>, dossier: &Dossier, out: &mut Vec<Block>) 
     }
 }
 
+fn kind(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::Run => "patch",
+        DocumentKind::Rollback => "rollback of an earlier run",
+        DocumentKind::Drill => "drill: patch, and way back on purpose",
+    }
+}
+
 fn request(dossier: &Dossier) -> Vec<(&'static str, String)> {
     let (settings, result) = (&dossier.settings, &dossier.result);
     let mut facts = vec![
         ("Change", settings.change.to_string()),
         ("Plan", format!("{}, {}", settings.plan, settings.plan_digest)),
         ("Asked for by", format!("{} ({})", settings.requester.name, settings.requester.source)),
-        ("Kind", if result.kind == DocumentKind::Run { "patch" } else { "rollback of an earlier run" }.to_owned()),
+        ("Kind", kind(result.kind).to_owned()),
     ];
     if let RunKind::Rollback { of, reason, .. } = &settings.kind {
         facts.push(("Undoes run", of.to_string()));

@@ -16,6 +16,7 @@ mod control;
 mod crash;
 mod dead_man;
 mod drift;
+mod drill;
 mod economy;
 mod elsewhere;
 mod emergency;

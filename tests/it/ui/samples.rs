@@ -94,6 +94,7 @@ pub(super) fn patched(name: &str, took: u64) -> HostResult {
         checks: vec![check("200 in 12 ms")],
         error: None,
         duration_ms: took,
+        way_back_ms: None,
     }
 }
 
@@ -483,7 +484,17 @@ pub(super) fn beginning() -> Beginning {
         vec!["stage uat: no host begins now: freeze x until 2027-01-01T00:00:00Z; hosts may begin from …".into()];
     let tight =
         vec!["stage uat: by 3 earlier runs it does not fit its window: 1 of 2 hosts would not begin in time".into()];
-    Beginning { run: run(), change: change(), plan: plan_name(), hosts: 2, shut, tight, now, later }
+    Beginning {
+        run: run(),
+        kind: DocumentKind::Run,
+        change: change(),
+        plan: plan_name(),
+        hosts: 2,
+        shut,
+        tight,
+        now,
+        later,
+    }
 }
 
 /// A list of runs.
@@ -492,6 +503,7 @@ pub(super) fn runs() -> RunsDocument {
         run_id: RunId::new(run_id).unwrap(),
         change_id: change(),
         plan: plan_name(),
+        kind: DocumentKind::Run,
         outcome,
         started_at: at("2026-11-22T01:00:00Z"),
         finished_at: finished.map(at),

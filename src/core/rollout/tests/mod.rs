@@ -3,6 +3,7 @@
 
 mod around;
 mod drift;
+mod drill;
 mod emergency;
 mod gates;
 mod mail;
