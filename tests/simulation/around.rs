@@ -10,7 +10,7 @@ use patchctl::core::health::HealthRule;
 use patchctl::core::hooks::{Command, Hooks, Place, RestoreWhen, Snapshot, Taken};
 use patchctl::core::ids::{GroupName, HostIx};
 use patchctl::core::rollout::Rollout;
-use patchctl::core::settings::{RunKind, Settings, Stage};
+use patchctl::core::settings::{Settings, Stage};
 use patchctl::core::template::{Dialect, Template};
 use patchctl::ports::control::{Control, LocalCommand, LocalEnd, Page};
 use patchctl::ports::{Output, Script};
@@ -184,7 +184,7 @@ impl World {
             let ended = run.given_up.is_none() && stage.hooks.before_host.is_some();
             self.must(!(out && ended), 17, || format!("{} was taken out of service and not put back", spec.name));
             let kept = matches!(run.place, patchctl::core::host::Place::Kept);
-            let looks = stage.health == HealthRule::Fail && settings.kind == RunKind::Run;
+            let looks = stage.health == HealthRule::Fail && settings.kind.patches();
             self.must(!(kept && sick && looks), 17, || format!("{} keeps what made it ill", spec.name));
             let told = rollout.notes().iter().any(|note| note.host.as_ref() == Some(&spec.name));
             self.must(!(kept && left) || told, 17, || format!("the snapshot of {} stays", spec.name));

@@ -193,6 +193,8 @@ impl Ledger {
                 if *gate != GateKind::Before {
                     self.watched(*stage, "a gate");
                 }
+                let drill = self.settings.kind == RunKind::Drill;
+                self.must(!drill, 7, || format!("a drill asks somebody about {stage:?}"));
                 let wide = self.goes_back_wholly(*stage);
                 let late = self.book(*stage).exceeded && wide && !self.book(*stage).undecided.is_empty();
                 self.must(!late, 7, || format!("{stage:?} failed, and its hosts stay until somebody says so"));
@@ -275,6 +277,8 @@ impl Ledger {
         }
         let left = book.undecided.clone();
         let asks = matches!(gate, Some(When::After | When::Both));
+        let drill = self.settings.kind == RunKind::Drill;
+        self.must(left.is_empty() || !drill, 7, || format!("{left:?} of {stage:?} stay after a drill"));
         self.must(left.is_empty() || !asks, 1, || format!("{left:?} of {stage:?} stay without approval"));
         self.must(due.is_empty(), 7, || format!("{due:?} of {stage:?} were to go back and were not"));
         self.book(stage).undecided.clear();
@@ -417,7 +421,7 @@ impl Ledger {
     /// Invariant 17: a wave is watched for its time before the next one begins, or its gate opens.
     fn watched(&mut self, ix: StageIx, what: &str) {
         let soak = self.settings.stages[ix.at()].soak;
-        let run = matches!(self.settings.kind, RunKind::Run);
+        let run = self.settings.kind.patches();
         let waves = patchctl::core::stage::waves(&self.settings.stages[ix.at()]);
         let cancelled = self.cancelled;
         let book = self.book(ix);
@@ -490,7 +494,7 @@ impl Ledger {
 
     fn ended(&mut self, host: HostIx, step: Step, result: &StepResult) {
         let ix = self.stage_of[&host];
-        let run = matches!(self.settings.kind, RunKind::Run);
+        let run = self.settings.kind.patches();
         let identity = match result {
             StepResult::Resolved(found) => Some(&found.identity),
             StepResult::Inspected(found) => Some(&found.identity),
@@ -561,7 +565,9 @@ impl Ledger {
         book.gate = None;
         book.proves = false;
         book.failed_over = true;
-        if matches!(cause, UndoCause::Rejected | UndoCause::Cancelled) || matches!(wide, Scope::Stage | Scope::Run) {
+        if matches!(cause, UndoCause::Rejected | UndoCause::Cancelled | UndoCause::Drilled)
+            || matches!(wide, Scope::Stage | Scope::Run)
+        {
             let all = book.undecided.clone();
             book.must_go_back.extend(all);
         }

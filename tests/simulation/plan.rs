@@ -253,7 +253,9 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
     };
     calendar(&mut plan, &mut rng.fork("calendar"));
     crate::around::around(&mut plan, &mut rng.fork("around"));
-    plan
+    // A part of the plans is drilled, where that can be.
+    let drill = rng.fork("drill").chance(120).then(|| patchctl::core::drill::settings_of(plan.clone())).flatten();
+    drill.unwrap_or(plan)
 }
 
 /// The run that undoes what this one kept, as `patchctl rollback` makes it; none where nothing was kept.

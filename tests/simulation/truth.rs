@@ -138,6 +138,7 @@ impl World {
             host.foreign.contains(op.name.as_str()) || host.packages.get(op.name.as_str()).copied() == to
         }) && !host.half;
         let undo_run = matches!(rollout.settings().kind, RunKind::Rollback { .. });
+        let drill = rollout.is_drill();
         let (drift, running) = (host.drift, result.state_reason == StateReason::Running);
         let armed = host.dead_man.as_ref().is_some_and(|man| !man.acted && man.run == rollout.settings().run.as_str());
         let (boots, undid) = (host.boot > host.changed_in, host.undid);
@@ -145,6 +146,7 @@ impl World {
         let fits = match says {
             _ if running && !rollout.is_finished() => true,
             (Did::None, _) => as_before,
+            (Did::Patch, State::Success) if drill && rollout.is_finished() => false,
             (Did::Patch, State::Success) => as_wanted,
             (Did::Rollback, State::Success) if undo_run => as_wanted && !drift,
             (Did::Rollback, State::Success) => as_before && !drift,
@@ -193,7 +195,8 @@ impl World {
         let lost = is(Did::Rollback, State::Failed) || results.iter().any(|r| r.action_state == State::Unknown);
         self.must(lost == (code == 6), 7, || format!("exit {code}, hosts in no known good state: {lost}"));
         let good = results.iter().all(|r| r.action_state == State::Success && r.action_performed != Did::Rollback);
-        let undo_run = document.kind == patchctl::core::document::DocumentKind::Rollback;
+        // Both end well where hosts have gone back.
+        let undo_run = document.kind != patchctl::core::document::DocumentKind::Run;
         let empty = results.iter().all(|r| r.action_state == State::Skipped) && !results.is_empty();
         self.must(code != 0 || good || undo_run, 8, || {
             format!("exit 0, and not every host is well (all skipped: {empty})")

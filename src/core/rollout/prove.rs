@@ -58,6 +58,10 @@ impl Rollout {
                     problem(ErrorKind::Refused, message).hint("ask whoever keeps the policy for an exception"),
                 );
             }
+            if self.settings.kind == RunKind::Drill {
+                let message = format!("this cannot be undone, so there is no way back to be drilled: {why}");
+                return Some(problem(ErrorKind::Refused, message).hint("drill what can go back"));
+            }
             if !instead {
                 let message = format!("this cannot be undone, and the plan does not say what is done instead: {why}");
                 let hint = "name it for the stage: compensate = { run = \"…\" } or { local = \"…\" }";

@@ -3,7 +3,7 @@
 use super::{Misfit, Rollout};
 use crate::core::host::Activity;
 use crate::core::ids::{HostIx, StageIx};
-use crate::core::settings::{RunKind, Stage};
+use crate::core::settings::Stage;
 use crate::core::stage::Phase;
 
 impl Rollout {
@@ -40,7 +40,7 @@ impl Rollout {
     /// Whether what the stage's hosts will need is to be fetched ahead of their time.
     pub(super) fn must_prefetch(&self, ix: StageIx) -> bool {
         let stage = &self.settings.stages[ix.at()];
-        stage.prefetch && self.settings.kind == RunKind::Run && !self.stages[ix.at()].prefetched
+        stage.prefetch && self.settings.kind.patches() && !self.stages[ix.at()].prefetched
     }
 
     pub(super) fn prefetch_started(&mut self, ix: StageIx) -> Result<(), Misfit> {
