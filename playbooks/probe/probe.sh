@@ -20,9 +20,10 @@ probe_units() {
 
 # TCP ports below those that clients get by chance.
 probe_ports() {
-    probe_below=32768
-    [ ! -r /proc/sys/net/ipv4/ip_local_port_range ] || read -r probe_below _ </proc/sys/net/ipv4/ip_local_port_range
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v below="$probe_below" '
+    # The kernel gives this file in one piece only, and `read` asks for it byte by byte.
+    probe_below=$(cat /proc/sys/net/ipv4/ip_local_port_range 2>/dev/null)
+    probe_below=${probe_below%%[!0-9]*}
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v below="${probe_below:-32768}" '
         function number(text, at, sum) {
             for (at = 1; at <= length(text); at++) sum = sum * 16 + index("0123456789ABCDEF", substr(text, at, 1)) - 1
             return sum
@@ -43,7 +44,7 @@ probe_mounts() {
         [ "$probe_far" = far ] || set -- "$@" "$probe_path"
     done <"$WORK/mounts"
     [ $# -gt 0 ] || return 0
-    df -P -- "$@" 2>/dev/null | awk 'NR > 1 { full = $5; sub(/%/, "", full); sub(/^([^ ]+ +){5}/, ""); print full, $0 }' >"$WORK/full"
+    df -P -- "$@" 2>/dev/null | awk 'NR > 1 { full = $5; sub(/%/, "", full); sub(/^[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +/, ""); print full, $0 }' >"$WORK/full"
     while read -r probe_full probe_path; do
         is_number "$probe_full" && rec health full "$probe_path" "$probe_full"
     done <"$WORK/full"

@@ -122,7 +122,8 @@ when = "after""#,
         ("unit", "after", "active"),
         ("rows", "after", value),
         ("running", "after", " services as before"),
-        ("ports", "after", "listening as before"),
+        ("ports", "after", "2 listening as before"),
+        ("disk", "after", "at most"),
         ("mounts", "after", "as before"),
     ] {
         let found = check_of(&document, "uat-1", name, when);
