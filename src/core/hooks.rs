@@ -122,6 +122,6 @@ pub enum RestoreWhen {
     /// Where the package manager's way back has failed, or the host is not exactly what it was.
     #[default]
     NotExact,
-    /// Always, in place of the package manager's way back.
+    /// Always, and first: the package manager's way back follows where the host is not exactly what it was then.
     Always,
 }

@@ -52,7 +52,7 @@ pub(crate) static SNAPSHOT: TableDef = TableDef {
             "restore_when",
             Kind::Word(&["not_exact", "always"], &[]),
             "\"not_exact\"",
-            "Where the packages' way back failed or was not exact, or in its place.",
+            "Where the packages' way back failed or was not exact; or always, and packages go back where that was not all.",
         ),
     ],
 };

@@ -246,11 +246,10 @@ impl HostRun {
         let exact = self.undone.as_deref().is_some_and(|report| report.differences.is_empty());
         self.place = match failed {
             None if exact => Place::Restored,
-            None => Place::NotRestored,
             Some((_, Fate::Lost)) => Place::Lost,
-            // There is another way yet.
-            Some(_) if self.tries(Step::Rollback) == 0 => Place::MustUndo,
-            Some(_) => Place::NotRestored,
+            // There is another way yet: what is not in the snapshot, packages bring back.
+            _ if self.tries(Step::Rollback) == 0 => Place::MustUndo,
+            _ => Place::NotRestored,
         };
         self.undo_problem = failed.map(|(problem, _)| problem.clone());
         if self.place == Place::Restored {

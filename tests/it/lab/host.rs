@@ -31,6 +31,23 @@ pub(super) fn lab_runs() -> bool {
     }
 }
 
+/// Whether these programs are on this machine. If not, the test that asked says so and ends.
+pub(super) fn needs(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let missing: Vec<_> = programs.iter().filter(|name| !is_there(name)).collect();
+    if !missing.is_empty() {
+        skip(&format!("not on this machine: {missing:?}"));
+    }
+    missing.is_empty()
+}
+
+/// Says loudly that a test cannot run here; where the lab is required, that is a failure.
+pub(super) fn skip(why: &str) {
+    assert_ne!(std::env::var("PATCHCTL_LAB").unwrap_or_default(), "required", "required, and cannot run: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
 /// How a host is to be booted.
 #[derive(Debug, Clone)]
 pub(super) struct Spec {
@@ -108,6 +125,11 @@ impl Host {
         };
         host.dpkg_log = host.read("/var/log/dpkg.log");
         host
+    }
+
+    /// Its name for the scripts of the lab.
+    pub(super) fn lab_name(&self) -> &str {
+        &self.lab_name
     }
 
     /// A command of the lab for this host: `reboot`, `lock`, `repo`, ….

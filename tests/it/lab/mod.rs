@@ -38,6 +38,7 @@ mod retry;
 mod rights;
 mod secrets;
 mod select;
+mod snapshots;
 mod undo;
 mod update;
 mod windows;

@@ -78,7 +78,7 @@ write_sources() { # HOST REPOSITORY...
   rm -f "$root"/etc/apt/sources.list.d/lab-*.sources
   for repository; do
     case $repository in
-      debian | newonly)
+      debian | newonly | postgresql)
         {
           source_stanza "$repository/debian" bookworm
           echo

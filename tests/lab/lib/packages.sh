@@ -144,6 +144,21 @@ build_big() {
   finish
 }
 
+# 2.0 migrates its data; 1.0 cannot read them then, and says so in a file of its own: going back takes more than packages.
+build_data() {
+  package "$1" lab-data 1.0
+  put /srv/data/app/state 'sound'
+  script postinst <<'END'
+[ -e /srv/data/app/rows ] || echo 'one two three' >/srv/data/app/rows
+! grep -q migrated /srv/data/app/rows || echo 'these rows are of a newer version' >/srv/data/app/state
+END
+  finish
+  package "$1" lab-data 2.0
+  put /srv/data/app/state 'sound'
+  script postinst <<<'echo migrated >/srv/data/app/rows'
+  finish
+}
+
 build_plain() {
   local name version
   for name in lab-held lab-plain; do
@@ -167,7 +182,7 @@ build_newer() { # FOLDER
 
 build_packages() { # FOLDER
   local builder
-  for builder in app app_neighbours failing slow netcut bootcut sshd_break nodown big plain; do
+  for builder in app app_neighbours failing slow netcut bootcut sshd_break nodown big data plain; do
     "build_$builder" "$1"
   done
 }

@@ -1,9 +1,11 @@
 # The package repositories: static folders, indexed and signed here, served by the web server on the bridge.
 # shellcheck shell=bash
 
-# What a host gets offered of the real Debian: the update itself, and dpkg-repack with what it needs.
+# What a host gets offered of the real Debian: the update itself, and tools with what they need.
 UPDATED=(openssl libssl3)
-EXTRA=(dpkg-repack libdpkg-perl)
+EXTRA=(dpkg-repack libdpkg-perl btrfs-progs liblzo2-2)
+# A database that a minor update waits for.
+POSTGRESQL=(postgresql-15 postgresql-client-15 libpq5)
 
 # apt with sources and state of its own, so that neither this machine's lists nor its preferences matter.
 private_apt() { # FOLDER COMMAND...
@@ -33,9 +35,19 @@ download_debian() { # FOLDER
     (cd "$top/new" && private_apt "$work" apt-get download "$package/$SUITE-security") >&2
   done
   (cd "$top/extra" && private_apt "$work" apt-get download "${EXTRA[@]}") >&2
+  download_postgresql "$top" "$work"
   rm -rf "$work"
   [[ $(cd "$top/old" && echo *.deb) != $(cd "$top/new" && echo *.deb) ]] ||
     die "Debian's security suite has no newer openssl than the base image: the lab has no real update to offer"
+}
+
+# The main suite's, with everything of it that the base image lacks, and the update from the security suite.
+download_postgresql() { # FOLDER APT
+  mkdir -p "$1/postgresql-old" "$1/postgresql-new"
+  private_apt "$2" apt-get -y --download-only --no-install-recommends -t "$SUITE" \
+    -o Dir::State::status="$(base_dir)/var/lib/dpkg/status" install "${POSTGRESQL[@]}" >&2
+  mv "$2"/cache/archives/*.deb "$1/postgresql-old/"
+  (cd "$1/postgresql-new" && private_apt "$2" apt-get download "${POSTGRESQL[@]/%//$SUITE-security}") >&2
 }
 
 # index FOLDER SUITE ORIGIN LABEL RELEASE-SUITE: a repository of whatever lies in FOLDER/pool.
@@ -69,8 +81,10 @@ index_debian() { # FOLDER
   pool "$top/debian/debian-security" "$top"/new/*.deb
   pool "$top/newonly/debian" "$top"/extra/*.deb
   pool "$top/newonly/debian-security" "$top"/new/*.deb
+  pool "$top/postgresql/debian" "$top"/postgresql-old/*.deb
+  pool "$top/postgresql/debian-security" "$top"/postgresql-new/*.deb
   local repository
-  for repository in debian newonly; do
+  for repository in debian newonly postgresql; do
     index "$top/$repository/debian" "$SUITE" Debian Debian oldstable
     index "$top/$repository/debian-security" "$SUITE-security" Debian Debian-Security oldstable-security
   done

@@ -254,7 +254,13 @@ fn a_snapshot_is_put_back_where_the_way_back_is_not_exact() {
     let mut world = with(RestoreWhen::Always).host(0, Step::Restore, &fails(ErrorKind::Refused, Fate::Changed));
     world.drive();
     assert_eq!(world.stands(0), RESTORED, "there is the packages' way yet");
-    assert!(steps(&world, 0).ends_with(&[Step::Restore, Step::Rollback, Step::Discard, Step::Forget]));
+    let both = [Step::Restore, Step::Rollback, Step::Discard, Step::Forget];
+    assert!(steps(&world, 0).ends_with(&both), "{:?}", steps(&world, 0));
+
+    let mut world = with(RestoreWhen::Always).host(0, Step::Restore, &[Does::Differs]);
+    world.drive();
+    assert_eq!(world.stands(0), RESTORED, "the snapshot held data alone");
+    assert!(steps(&world, 0).ends_with(&both), "{:?}", steps(&world, 0));
 }
 
 #[test]

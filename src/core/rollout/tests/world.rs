@@ -347,7 +347,7 @@ impl World {
                 let problem = Problem::new(ErrorKind::Apply, text);
                 (StepResult::Failed { problem, fate: Fate::Changed, report: report("2") }, Vec::new())
             }
-            (Step::Rollback, Does::Differs) => {
+            (Step::Rollback | Step::Restore, Does::Differs) => {
                 let difference = crate::core::findings::Difference {
                     what: "conffile".into(),
                     name: "/etc/x".into(),

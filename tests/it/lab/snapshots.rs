@@ -1,0 +1,214 @@
+//! Snapshots beside the packages' own way back: of real btrfs subvolumes, and by commands.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use super::bench::{Bench, first_error, host, standing};
+use super::host::{Host, Spec, needs, script, skip, spec};
+
+/// Approves whatever waits.
+const APPROVED: [&str; 5] = ["--yes", "--approve", "all", "--reason", "fine"];
+
+/// Data that the packages' way back does not bring back.
+const MIGRATES: &str = "packages = [\"lab-data\"]";
+
+fn data(name: &'static str) -> Spec {
+    spec(name).repo("handmade").install(&["lab-data=1.0", "btrfs-progs"])
+}
+
+/// A btrfs file system on a loop device, mounted at /srv/data of a host; gone with this, however the test ends.
+struct Disk<'a> {
+    host: &'a Host,
+}
+
+impl<'a> Disk<'a> {
+    /// The host's application has its data in a subvolume of it; none where the machine cannot do it.
+    fn on(host: &'a Host, bench: &Bench) -> Option<Self> {
+        let image = bench.path(&format!("{}.btrfs", host.name)).display().to_string();
+        std::fs::File::create(&image).unwrap().set_len(128 << 20).unwrap();
+        command("mkfs.btrfs", &["--quiet", "--mixed", &image]).unwrap();
+        let device = match command("losetup", &["--find", "--show", &image]) {
+            Ok(device) => device,
+            Err(why) => {
+                skip(&format!("no loop device: {why}"));
+                return None;
+            }
+        };
+        // It is mounted within the host, which sees nothing that is mounted outside later, and has no loop devices.
+        let number = std::fs::metadata(&device).unwrap().rdev();
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        let mount = format!(
+            "mknod /root/disk b {major} {minor}; mkdir /srv/new; mount -t btrfs /root/disk /srv/new
+             btrfs -q subvolume create /srv/new/app; cp -a /srv/data/app/. /srv/new/app/
+             umount /srv/new; mount -t btrfs /root/disk /srv/data"
+        );
+        let mounted = script("host").args(["exec", host.lab_name(), "sh", "-ec", &mount]).output().unwrap();
+        // From now on the device goes with its last user: the mount, which goes with the host.
+        command("losetup", &["--detach", &device]).unwrap();
+        assert!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
+        Some(Self { host })
+    }
+
+    /// The subvolumes, by their paths.
+    fn subvolumes(&self) -> Vec<String> {
+        let text = self.host.sh("btrfs subvolume list /srv/data");
+        let mut all: Vec<_> = text.lines().filter_map(|line| Some(line.split_once(" path ")?.1.to_owned())).collect();
+        all.sort();
+        all
+    }
+}
+
+fn command(name: &str, args: &[&str]) -> Result<String, String> {
+    let Output { status, stdout, stderr } =
+        Command::new(name).args(args).stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if status.success() { Ok(text(&stdout)) } else { Err(format!("{name}: {}", text(&stderr))) }
+}
+
+/// Whether btrfs can be tried here.
+fn btrfs_runs() -> bool {
+    if !needs(&["mkfs.btrfs", "losetup"]) {
+        return false;
+    }
+    // Where it is a module, this loads it.
+    let _ = command("modprobe", &["btrfs"]);
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let runs = known.lines().any(|line| line.trim() == "btrfs");
+    if !runs {
+        skip("this kernel has no btrfs");
+    }
+    runs
+}
+
+fn snapshot(more: &str) -> String {
+    format!("[stage.snapshot]\nbtrfs = [\"/srv/data/app\"]\n{more}\n")
+}
+
+/// Patches, and rejects what was patched; how the run ends.
+fn rejected(bench: &Bench, code: i32) -> Value {
+    let document = bench.json(3, &["run", "plan.toml", "--yes"]);
+    let id = document["run_id"].as_str().unwrap();
+    let digest = &document["waiting"]["digest"].as_str().unwrap()[..20];
+    bench.json(code, &["reject", id, "--digest", digest, "--reason", "no", "--resume"])
+}
+
+#[test]
+fn what_packages_cannot_bring_back_comes_from_the_btrfs_snapshot() {
+    if !btrfs_runs() {
+        return;
+    }
+    let Some(bench) = Bench::start(&[data("uat-1")]) else { return };
+    let uat = bench.host("uat-1");
+    let Some(disk) = Disk::on(uat, &bench) else { return };
+    // A service that has a file of it open.
+    uat.write(
+        "/etc/systemd/system/lab-writer.service",
+        "[Service]\nExecStart=sleep infinity\nStandardOutput=append:/srv/data/app/log\n",
+    );
+    uat.sh("systemctl daemon-reload; systemctl start lab-writer");
+    let rows = || uat.sh("cat /srv/data/app/rows /srv/data/app/state");
+    let before = rows();
+    assert_eq!(before, "one two three\nsound\n");
+
+    bench.plan_of("lab", MIGRATES, &snapshot(""));
+    let writer = uat.main_pid("lab-writer");
+    let document = rejected(&bench, 4);
+    assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored", "{document:#}");
+    assert_eq!(host(&document, "uat-1")["rollback"]["exact"], true);
+    assert_eq!((rows(), uat.version("lab-data")), (before.clone(), "1.0".into()));
+    assert_eq!(disk.subvolumes(), ["app"], "what was taken is removed");
+    assert_ne!(uat.main_pid("lab-writer"), writer, "the service would write into what is gone");
+    assert_eq!(uat.sh("readlink /proc/$(systemctl show -P MainPID lab-writer)/fd/1"), "/srv/data/app/log\n");
+    assert!(!uat.is_claimed());
+
+    // Data first, then packages.
+    bench.plan_of("lab", MIGRATES, &snapshot("restore_when = \"always\""));
+    let document = rejected(&bench, 4);
+    assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored", "{document:#}");
+    assert_eq!((rows(), uat.version("lab-data")), (before, "1.0".into()));
+    assert_eq!(disk.subvolumes(), ["app"]);
+
+    // Kept: the snapshot is there until the host is decided, and goes then.
+    bench.plan_of("lab", MIGRATES, &snapshot(""));
+    let document = bench.json(3, &["run", "plan.toml", "--yes"]);
+    let id = document["run_id"].as_str().unwrap();
+    assert_eq!(disk.subvolumes(), [format!(".patchctl-{id}-app"), "app".to_owned()]);
+    let digest = &document["waiting"]["digest"].as_str().unwrap()[..20];
+    bench.json(0, &["approve", id, "--digest", digest, "--reason", "fine", "--resume"]);
+    assert_eq!(disk.subvolumes(), ["app"]);
+    assert_eq!((rows().as_str(), uat.version("lab-data").as_str()), ("migrated\nsound\n", "2.0"));
+}
+
+#[test]
+fn without_a_snapshot_the_same_host_is_not_what_it_was() {
+    let Some(bench) = Bench::start(&[data("uat-1")]) else { return };
+    bench.plan_of("lab", MIGRATES, "");
+    let document = rejected(&bench, 6);
+    assert_eq!(standing(&document, "uat-1"), "ROLLBACK/FAILED not_exact");
+}
+
+#[test]
+fn what_cannot_be_put_back_whole_is_not_changed() {
+    if !btrfs_runs() {
+        return;
+    }
+    let Some(bench) = Bench::start(&[data("uat-1")]) else { return };
+    let uat = bench.host("uat-1");
+    let Some(disk) = Disk::on(uat, &bench) else { return };
+    uat.sh("mkdir /srv/data/app/plain /srv/data/app/tmp; ln -s app /srv/data/link");
+    let refused = |path: &str, why: &str| {
+        bench.plan_of("lab", MIGRATES, &format!("[stage.snapshot]\nbtrfs = [\"{path}\"]\n"));
+        let document = bench.json(7, &[&["run", "plan.toml"], &APPROVED[..]].concat());
+        assert_eq!(standing(&document, "uat-1"), "NONE/FAILED refused", "{document:#}");
+        let message = first_error(&document)["message"].as_str().unwrap();
+        assert!(message.contains(why), "{path}: {message}");
+        assert_eq!((uat.dpkg_actions(), uat.version("lab-data")), (Vec::new(), "1.0".into()));
+        assert!(!uat.is_claimed());
+    };
+    refused("/srv/data/app/plain", "/srv/data/app/plain is no btrfs subvolume");
+    refused("/srv/data/link", "/srv/data/link is no btrfs subvolume");
+    refused("/srv/nothing", "/srv/nothing is no btrfs subvolume");
+    refused("/srv/data", "/srv/data has subvolumes below it, which no snapshot of it would hold: app");
+    uat.sh("mount -t tmpfs none /srv/data/app/tmp");
+    refused("/srv/data/app", "/srv/data/app has something mounted in it");
+    uat.sh("umount /srv/data/app/tmp; btrfs -q subvolume create /srv/data/app/sub");
+    refused("/srv/data/app", "/srv/data/app has subvolumes below it, which no snapshot of it would hold: app/sub");
+    assert_eq!(disk.subvolumes(), ["app", "app/sub"], "nothing is left of what was tried");
+}
+
+/// The host's folder, copied from this machine.
+fn by_commands(bench: &Bench, more: &str) -> String {
+    let data = bench.hosts[0].path("/srv/data/app").display().to_string();
+    let copies = bench.path("copies").display().to_string();
+    format!(
+        "[stage.snapshot]\n\
+         take = {{ local = \"mkdir -p {copies} && cp -a {data} {copies}/{{{{ run.id }}}} && echo take >>acts\" }}\n\
+         restore = {{ local = \"rm -rf {data} && cp -a {copies}/{{{{ run.id }}}} {data} && echo restore >>acts\" }}\n\
+         remove = {{ local = \"rm -r {copies}/{{{{ run.id }}}} && echo remove >>acts\" }}\n{more}\n"
+    )
+}
+
+#[test]
+fn a_snapshot_by_commands_is_taken_put_back_and_removed() {
+    let Some(bench) = Bench::start(&[data("uat-1")]) else { return };
+    let uat = bench.host("uat-1");
+    let rows = || uat.sh("cat /srv/data/app/rows /srv/data/app/state");
+    let acts = |expected: &[&str]| {
+        assert_eq!(bench.read("acts").lines().collect::<Vec<_>>(), expected);
+        assert_eq!(std::fs::read_dir(bench.path("copies")).unwrap().count(), 0);
+        bench.write("acts", "");
+    };
+    for more in ["", "restore_when = \"always\""] {
+        bench.plan_of("lab", MIGRATES, &by_commands(&bench, more));
+        let document = rejected(&bench, 4);
+        assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored", "{document:#}");
+        assert_eq!((rows(), uat.version("lab-data")), ("one two three\nsound\n".into(), "1.0".into()));
+        acts(&["take", "restore", "remove"]);
+    }
+    bench.plan_of("lab", MIGRATES, &by_commands(&bench, ""));
+    bench.json(0, &[&["run", "plan.toml"], &APPROVED[..]].concat());
+    assert_eq!((rows().as_str(), uat.version("lab-data").as_str()), ("migrated\nsound\n", "2.0"));
+    acts(&["take", "remove"]);
+}
