@@ -13,6 +13,8 @@ mod lab;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod ssh;

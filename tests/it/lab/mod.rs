@@ -31,6 +31,7 @@ mod hostile;
 mod locks;
 mod notify;
 mod pins;
+mod plans;
 mod policy;
 mod preapproval;
 mod prompt;
