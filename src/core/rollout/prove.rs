@@ -7,7 +7,7 @@ use crate::core::ids::HostIx;
 use crate::core::packages::PackageOp;
 use crate::core::pins::Pins;
 use crate::core::problem::{ErrorKind, Problem};
-use crate::core::settings::{Pin, Unproven};
+use crate::core::settings::{Pin, RunKind, Unproven};
 
 impl Rollout {
     /// What the stages that succeeded proved.
