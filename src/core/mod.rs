@@ -4,6 +4,7 @@ pub mod approval;
 mod arrival;
 pub mod audit;
 pub mod calendar;
+mod cause;
 pub mod check;
 pub mod document;
 pub mod dossier;

@@ -53,8 +53,8 @@ fn what_is_not_signed_as_it_must_be_is_refused_before_anything() {
     refused(&bench, "plan.toml", "does not fit the text");
     scope(&bench, "night.toml", 30, "hots = [\"*\"]\n");
     refused(&bench, "plan.toml", "unknown key `hots`");
-    scope(&bench, "night.toml", 30, "soak = \"1h\"\n");
-    refused(&bench, "plan.toml", "`soak` is not built yet");
+    scope(&bench, "night.toml", 30, "soak = \"1\"\n");
+    refused(&bench, "plan.toml", "`soak` has a number without a unit");
     scope(&bench, "night.toml", 400, "");
     refused(&bench, "plan.toml", "nobody gives one for more than 366 days");
     scope(&bench, "night.toml", 30, "");
