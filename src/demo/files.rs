@@ -79,14 +79,14 @@ check = "bin/check"
 # All of these hosts are this machine: whether it is as before says nothing about the patch, so nobody looks.
 [[stage]]
 name = "uat"
-hosts = "uat"
 health = "off"
+hosts = "uat"
 
 [[stage]]
 name = "prod"
+health = "off"
 hosts = "prod"
 waves = [1, "100%"]
-health = "off"
 "#,
         source = quoted(releases)
     )
