@@ -28,7 +28,10 @@ btrfs_whole() { # SUBVOLUME
 btrfs_take() { # SUBVOLUME
     btrfs_is "$1" || btrfs_stop "$1 is no btrfs subvolume"
     btrfs_whole "$1"
-    btrfs_is "$PLACE" || btrfs subvolume snapshot -r "$1" "$PLACE" || btrfs_stop "no snapshot of $1 could be taken"
+    # One of an earlier try is of what was then.
+    ! btrfs_is "$PLACE" || btrfs subvolume delete "$PLACE" || btrfs_stop "the snapshot of an earlier try could not be deleted"
+    rm -f -- "$PLACE.done"
+    btrfs subvolume snapshot -r "$1" "$PLACE" || btrfs_stop "no snapshot of $1 could be taken"
 }
 
 # Services with a file of it open: they would go on with what was there, and what they write would be lost.

@@ -68,7 +68,7 @@ probe_checks() {
                 IFS= read -r probe_unit <"$IN/$probe_file"
                 systemctl is-active -- "$probe_unit" </dev/null >"$WORK/answer" 2>"$WORK/answer.err" 3>&-
                 ;;
-            *) timeout "$probe_limit" sh "$IN/$probe_file" </dev/null >"$WORK/answer" 2>"$WORK/answer.err" 3>&- ;;
+            *) timeout -k 5 "$probe_limit" sh "$IN/$probe_file" </dev/null >"$WORK/answer" 2>"$WORK/answer.err" 3>&- ;;
         esac
         probe_code=$?
         probe_sum=$(cksum <"$WORK/answer")

@@ -6,8 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::findings::Check;
+use super::ids::Digest;
 use super::settings::seconds;
 use super::template::Template;
+
+/// How much of an answer is kept as it is, in bytes.
+const KEPT: usize = 1024;
 
 /// One `[[stage.check]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,16 +188,16 @@ impl Answer {
 
     /// The answer as evidence; `before` is what must be the same, where that is wanted.
     pub fn judged(self, spec: &CheckSpec, before: Option<&Check>) -> Check {
-        let (mut verdict, mut detail) = (self.verdict, self.detail);
+        let (mut verdict, mut detail, value) = (self.verdict, self.detail, excerpt(self.value));
         if let Some(before) = before.filter(|_| spec.compare && verdict == Verdict::Pass) {
             match &before.answer {
                 None => {
                     verdict = Verdict::Inconclusive;
                     detail = format!("{detail}; there is no answer from before to compare it with");
                 }
-                Some(answer) if *answer != self.value => {
+                Some(answer) if *answer != value => {
                     verdict = Verdict::Fail;
-                    detail = format!("{detail}; it was {}, and is {}", shown(answer), shown(&self.value));
+                    detail = format!("{detail}; it was {}, and is {}", shown(answer), shown(&value));
                 }
                 Some(_) => {}
             }
@@ -203,9 +207,19 @@ impl Answer {
             ok: verdict == Verdict::Pass,
             inconclusive: verdict == Verdict::Inconclusive,
             detail,
-            answer: (spec.compare && self.verdict == Verdict::Pass).then_some(self.value),
+            // Only the first one is compared with.
+            answer: (spec.compare && before.is_none() && self.verdict == Verdict::Pass).then_some(value),
         }
     }
+}
+
+/// What of an answer is kept: of a long one its beginning, and a digest of all of it.
+fn excerpt(value: String) -> String {
+    if value.len() <= KEPT {
+        return value;
+    }
+    let begin: String = value.chars().take(KEPT / 4).collect();
+    format!("{begin}… ({} bytes, {})", value.len(), Digest::of(value.as_bytes()))
 }
 
 /// A value as messages show it: one line, and not all of a page.

@@ -121,12 +121,20 @@ impl Template {
 
     /// Within quotes of the command's own a value cannot be quoted.
     fn check_quotes(&self) -> Result<(), TemplateError> {
-        let mut quote = Quote::None;
-        let mut escaped = false;
+        if self.text.contains("<<") && self.names().next().is_some() {
+            return Err(TemplateError {
+                message: "a value cannot stand in a command that has a here-document".into(),
+                hint: "put the command into a script, and give it the value as an argument".into(),
+            });
+        }
+        let (mut quote, mut escaped, mut last) = (Quote::None, false, ' ');
         for part in &self.parts {
             let text = match part {
                 Part::Text(text) => text,
-                Part::Value(_) if quote == Quote::None && !escaped => continue,
+                Part::Value(_) if matches!(quote, Quote::None | Quote::Comment) && !escaped => {
+                    last = 'x';
+                    continue;
+                }
                 Part::Value(_) => {
                     return Err(TemplateError {
                         message: "a value stands inside quotes, or behind a backslash".into(),
@@ -136,6 +144,9 @@ impl Template {
             };
             for c in text.chars() {
                 (quote, escaped) = match (quote, c) {
+                    (Quote::Comment, '\n') => (Quote::None, false),
+                    (Quote::Comment, _) => (Quote::Comment, false),
+                    (Quote::None, '#') if !escaped && (last.is_whitespace() || last == ';') => (Quote::Comment, false),
                     (Quote::Single, '\'') => (Quote::None, false),
                     (Quote::Single, _) => (Quote::Single, false),
                     (_, _) if escaped => (quote, false),
@@ -145,6 +156,7 @@ impl Template {
                     (Quote::Double, '"') => (Quote::None, false),
                     _ => (quote, false),
                 };
+                last = c;
             }
         }
         Ok(())
@@ -221,6 +233,8 @@ enum Quote {
     None,
     Single,
     Double,
+    /// Up to the end of its line.
+    Comment,
 }
 
 fn name(text: &str) -> Result<Field, TemplateError> {
@@ -357,6 +371,12 @@ mod tests {
         for text in
             ["echo 'a' {{ stage }}", "echo \"a\\\"\" {{ stage }} 'b'", "echo \\' {{ stage }}", "a\\\\{{ stage }}"]
         {
+            assert!(Template::parse(text, Dialect::Shell).is_ok(), "{text}");
+        }
+        for text in ["# it's a 5\" disk\necho \"{{ stage }}\"", "cat <<END\n{{ stage }}\nEND\n"] {
+            assert!(Template::parse(text, Dialect::Shell).is_err(), "{text}");
+        }
+        for text in ["# it's {{ stage }}\necho {{ stage }}", "echo a#'b' {{ stage }}", "cat <<END\nx\nEND\n"] {
             assert!(Template::parse(text, Dialect::Shell).is_ok(), "{text}");
         }
         assert!(Template::parse("http://x/'{{ stage }}'", Dialect::Url).is_ok());

@@ -30,8 +30,8 @@ pub struct Looked {
     pub whole: bool,
 }
 
-/// Exit code of timeout(1) where the time is up.
-const TIME_IS_UP: i32 = 124;
+/// Exit codes of timeout(1) where the time is up: it asked the command to end, or killed it.
+const TIME_IS_UP: [i32; 2] = [124, 137];
 /// More records than any host has.
 const MOST: usize = 10_000;
 
@@ -88,7 +88,7 @@ fn record(into: &mut Looked, fields: &[&str]) -> Result<(), &'static str> {
         ["answer", number, code, sum, text] => {
             let code: i32 = code.parse().map_err(|_| "no exit code")?;
             let number = number.parse().map_err(|_| "no check's number")?;
-            let code = Some(code).filter(|code| *code != TIME_IS_UP);
+            let code = Some(code).filter(|code| !TIME_IS_UP.contains(code));
             into.answers.insert(number, Answered { code, sum: owned(sum), text: owned(text) });
         }
         ["end", "ok"] => into.whole = true,

@@ -72,11 +72,13 @@ pub(super) struct Around {
     /// The command before it has run.
     prepared: bool,
     /// Its way has begun, and the command after it has not run since.
-    out: bool,
+    pub(super) out: bool,
     /// Its turn does not come again: nothing more is begun.
     pub(super) turned: bool,
     /// There is a snapshot of it.
     pub(super) snapped: bool,
+    /// There is one of an earlier try: it is removed before another one is taken.
+    pub(super) old_snapshot: bool,
     /// The snapshot was put back, or could not be.
     restore_tried: bool,
     /// It is to be looked at while its wave is watched.
@@ -125,7 +127,13 @@ impl HostRun {
 
     /// Everything old is at hand: a snapshot, or the change itself.
     pub(super) fn next_stashed(&self) -> Step {
-        if self.rules.snapshot.is_some() && !self.around.snapped { Step::Snapshot } else { Step::Apply }
+        if self.around.old_snapshot && self.place_of(Step::Discard).is_some() {
+            Step::Discard
+        } else if self.rules.snapshot.is_some() && !self.around.snapped {
+            Step::Snapshot
+        } else {
+            Step::Apply
+        }
     }
 
     /// The way back. A host that was in service again is taken out of it first, unless its dead man would act meanwhile.
@@ -157,7 +165,8 @@ impl HostRun {
 
     /// What is taken off the host once it is decided.
     pub(super) fn next_discard(&self) -> Option<Step> {
-        (self.around.snapped && self.place_of(Step::Discard).is_some()).then_some(Step::Discard)
+        let is_there = self.around.snapped || self.around.old_snapshot;
+        (is_there && self.place_of(Step::Discard).is_some()).then_some(Step::Discard)
     }
 
     /// Whether the snapshot may be put back.
@@ -185,9 +194,9 @@ impl HostRun {
     pub(super) fn begin_around(&mut self, step: Step) {
         match step {
             Step::Before | Step::Stash | Step::Apply | Step::Rollback => self.around.out = true,
+            Step::Restore => (self.around.out, self.around.restore_tried) = (true, true),
             Step::Check => self.around.must_check = false,
             Step::Prefetch => self.around.must_fetch = false,
-            Step::Restore => self.around.restore_tried = true,
             _ => {}
         }
     }
@@ -214,7 +223,7 @@ impl HostRun {
             (Step::After, None) => (self.around.out, self.around.prepared) = (false, false),
             (Step::After, Some(_)) if self.place != Place::Patched => self.around.out = false,
             (Step::Restore, failed) => self.snapshot_restored(result, failed.map(|(problem, fate, _)| (problem, fate))),
-            (Step::Discard, _) => self.around.snapped = false,
+            (Step::Discard, _) => (self.around.snapped, self.around.old_snapshot) = (false, false),
             // The claim went with it. What could not be fetched now is fetched when its time comes.
             (Step::Prefetch, None) => self.claimed = false,
             (Step::Prefetch, Some(_)) => {}
@@ -248,7 +257,7 @@ impl HostRun {
             None if exact => Place::Restored,
             Some((_, Fate::Lost)) => Place::Lost,
             // There is another way yet: what is not in the snapshot, packages bring back.
-            _ if self.tries(Step::Rollback) == 0 => Place::MustUndo,
+            _ if self.undo_tries == 0 => Place::MustUndo,
             _ => Place::NotRestored,
         };
         self.undo_problem = failed.map(|(problem, _)| problem.clone());

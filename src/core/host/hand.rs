@@ -27,6 +27,8 @@ impl HostRun {
     pub(in crate::core) fn recover(&mut self, goes_back: bool) {
         let lost_in = self.lost_in.take().filter(|_| self.place == Place::Lost);
         (self.goes_back, self.undo_tries) = (goes_back, 0);
+        // Whatever it comes to, it is to be in service then.
+        self.around.out = true;
         self.asking = lost_in.filter(|step| step.is_job());
         if self.asking.is_none() {
             self.place = match lost_in {
@@ -81,9 +83,9 @@ impl HostRun {
 
     pub(in crate::core) fn retry(&mut self) {
         let (tries, claimed, acted, alive, lost_in) = (self.tries, self.claimed, self.acted, self.alive, self.lost_in);
-        // A snapshot of an earlier try is still of the host as it was.
-        let snapped = self.around.snapped;
+        // What the host's data were then, they need not be now.
+        let old_snapshot = self.around.snapped || self.around.old_snapshot;
         *self = Self { tries, claimed, acted, alive, lost_in, ..Self::new(self.wave, self.rules) };
-        self.around.snapped = snapped;
+        self.around.old_snapshot = old_snapshot;
     }
 }

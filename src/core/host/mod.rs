@@ -477,10 +477,15 @@ impl HostRun {
         self.place = match fate {
             _ if untouched => Place::Refused,
             Fate::Lost => Place::Lost,
-            _ if self.undo_tries < ROLLBACK_TRIES => Place::MustUndo,
+            _ if self.undo_tries < ROLLBACK_TRIES && !self.is_irreversible() => Place::MustUndo,
             _ if self.may_restore() => Place::MustRestore,
             _ => Place::NotRestored,
         };
+    }
+
+    /// Whether what is done in place of a way back may be no harmless thing to do twice.
+    fn is_irreversible(&self) -> bool {
+        self.resolution.as_deref().is_some_and(|found| found.irreversible.is_some())
     }
 
     /// Nobody had confirmed the change in time.

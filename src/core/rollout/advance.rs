@@ -122,7 +122,10 @@ impl Rollout {
         };
         // What has begun goes on, but for the first change once the window is over.
         let waits = |host: &HostIx| {
-            let before = matches!(self.hosts[host.at()].place, Place::Ready | Place::Stashed);
+            let at = &self.hosts[host.at()];
+            // Whose turn is over is put back into service at any time.
+            let ends = at.next(activity, &self.settings.kind) == Some(Step::After);
+            let before = matches!(at.place, Place::Ready | Place::Stashed) && !ends;
             before && activity == Activity::Rolling && !self.calendar(ix).is_on(now)
         };
         if let Some(host) = run.ready.iter().find(|host| !waits(host)) {
@@ -161,7 +164,8 @@ impl Rollout {
         if matches!(run.phase, Phase::Undoing(_)) {
             return self.next_step(ix, now);
         }
-        let host = run.ready.iter().find(|host| self.hosts[host.at()].place == Place::MustUndo)?;
+        let goes_back = |host: &&HostIx| matches!(self.hosts[host.at()].place, Place::MustUndo | Place::MustRestore);
+        let host = run.ready.iter().find(goes_back)?;
         let step = self.hosts[host.at()].next(Activity::Undoing, &self.settings.kind)?;
         Some(Event::StepStarted { host: *host, step, job: self.job_id(*host, step) })
     }
@@ -421,12 +425,16 @@ impl Rollout {
             let others = || (0..).map(StageIx).take(self.stages.len()).filter(|other| *other != ix);
             // Nobody goes on while what they build on is taken back: the others stop first.
             let phase = |other: StageIx| (&self.stages[other.at()].phase, self.stages[other.at()].exceeded);
-            let goes_on = |other: &StageIx| matches!(phase(*other), (Phase::Rolling | Phase::BetweenWaves, false));
+            let goes_on = |other: &StageIx| {
+                matches!(phase(*other), (Phase::Rolling | Phase::Soaking | Phase::BetweenWaves, false))
+            };
             if let Some(stage) = others().find(goes_on) {
                 return Some(Event::Exceeded { stage });
             }
-            let busy =
-                |other: StageIx| matches!(phase(other).0, Phase::Rolling | Phase::Undoing(_) | Phase::Closing(_));
+            let works = |phase: &Phase| {
+                matches!(phase, Phase::Rolling | Phase::Soaking | Phase::Undoing(_) | Phase::Closing(_))
+            };
+            let busy = |other: StageIx| works(phase(other).0);
             if others().any(busy) {
                 return None;
             }
@@ -455,7 +463,7 @@ impl Rollout {
         }
         // A narrow scope leaves healthy hosts patched, and nobody has said yet that they may stay so.
         let undecided = self.any(ix, |place| place == Place::Patched);
-        if undecided && self.gate_rules(ix).is_some() {
+        if undecided && (self.gate_rules(ix).is_some() || self.is_inconclusive(ix)) {
             return self.open_gate(ix, GateKind::After, head);
         }
         Event::ClosingStarted { stage: ix, end }

@@ -455,7 +455,7 @@ impl Rollout {
 
     /// Whether a stage that needs this one is changing its hosts now.
     fn is_built_on(&self, ix: StageIx) -> bool {
-        let changes = |run: &StageRun| matches!(run.phase, Phase::Rolling | Phase::BetweenWaves);
+        let changes = |run: &StageRun| matches!(run.phase, Phase::Rolling | Phase::Soaking | Phase::BetweenWaves);
         let others = self.settings.stages.iter().zip(&self.stages).filter(|(stage, _)| stage.needs.contains(&ix));
         others.into_iter().any(|(_, run)| changes(run))
     }

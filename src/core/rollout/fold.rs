@@ -133,7 +133,10 @@ impl Rollout {
                     self.stages[need.at()].fresh = false;
                 }
             }
-            Event::WaveEnded { stage } => self.stage_mut(*stage)?.phase = Phase::BetweenWaves,
+            Event::WaveEnded { stage } => {
+                let run = self.stage_mut(*stage)?;
+                (run.phase, run.soak) = (Phase::BetweenWaves, None);
+            }
             Event::SoakStarted { stage, until } => self.soak_started(*stage, *until, at)?,
             Event::SoakLooked { stage } => self.soak_looked(*stage, at)?,
             Event::SoakEnded { stage } => {
@@ -306,7 +309,7 @@ impl Rollout {
         // A gate that waited is about nothing now.
         self.open.remove(&Slot::Gate(stage));
         let run = self.stage_mut(stage)?;
-        (run.phase, run.shut) = (Phase::Undoing(cause.clone()), None);
+        (run.phase, run.shut, run.soak) = (Phase::Undoing(cause.clone()), None, None);
         run.queue = members.into();
         Ok(())
     }

@@ -18,7 +18,12 @@ impl Rollout {
     pub(super) fn after_stage_first(&self, ix: StageIx, then: &Event) -> Option<Event> {
         let run = &self.stages[ix.at()];
         let begun = run.before.is_some() || run.wave > 0;
-        let at_end = matches!(then, Event::GateOpened { gate: GateKind::After, .. } | Event::ClosingStarted { .. });
+        let at_end = match then {
+            Event::GateOpened { stage, gate: GateKind::After, .. }
+            | Event::ClosingStarted { stage, .. }
+            | Event::StageEnded { stage, .. } => *stage == ix,
+            _ => false,
+        };
         let due = begun && at_end && !run.after && self.settings.stages[ix.at()].hooks.after_stage.is_some();
         due.then(|| self.hook_begins(ix, StageHook::After))
     }

@@ -17,7 +17,7 @@ use crate::core::problem::{ErrorKind, Problem};
 use crate::core::template::Scope;
 use crate::playbook::{self, Playbook, Rights, StepName};
 use crate::ports::control::LocalCommand;
-use crate::ports::{JobEnd, Listener as _, Privilege, Script};
+use crate::ports::{Failure, JobEnd, Listener as _, Privilege, Script};
 
 /// What a job on the host may take beside its command's own deadline.
 const SLACK: Duration = Duration::from_secs(30);
@@ -34,6 +34,8 @@ enum End {
     Well(Vec<u8>),
     /// Badly: why, and what it printed.
     Badly(Problem, Vec<u8>),
+    /// The host was not heard of again: whether it has ended there, nobody knows.
+    Unknown(Failure),
     /// The host does not take us for who we are any more.
     Barred(Problem),
 }
@@ -55,6 +57,7 @@ impl Task {
             End::Well(log) if self.step == Step::Restore => self.restored(log).await,
             End::Well(log) => Worked::Ended(Box::new(Ended::with(StepResult::Done(Box::default()), log))),
             End::Badly(problem, log) => self.around_failed(problem, log),
+            End::Unknown(failure) => Worked::Ended(Box::new(self.no_end(failure))),
             End::Barred(problem) => Worked::Barred(problem),
         }
     }
@@ -124,7 +127,7 @@ impl Task {
                 return End::Badly(problem, output.log);
             }
             Err(failure) if self.is_barred(&failure) => return End::Barred(failure.problem),
-            Err(failure) => return End::Badly(failure.problem, Vec::new()),
+            Err(failure) => return End::Unknown(failure),
         };
         match output.code {
             Some(0) => End::Well(output.log),
@@ -231,6 +234,7 @@ impl Task {
                 Worked::Ended(Box::new(Ended::with(StepResult::Done(Box::new(report)), log)))
             }
             End::Badly(problem, log) => failed(Problem { kind: ErrorKind::Rollback, ..problem }, log),
+            End::Unknown(failure) => Worked::Ended(Box::new(self.no_end(failure))),
             End::Barred(problem) => Worked::Barred(problem),
         }
     }
@@ -249,7 +253,7 @@ impl Task {
             Some(command) => match self.run_it(&What::Command(command), &scope, hook.as_str()).await {
                 End::Well(log) => (None, log),
                 End::Badly(problem, log) => (Some(problem), log),
-                End::Barred(problem) => (Some(problem), Vec::new()),
+                End::Unknown(Failure { problem, .. }) | End::Barred(problem) => (Some(problem), Vec::new()),
             },
         };
         let problem = problem.map(|mut problem| {

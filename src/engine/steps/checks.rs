@@ -33,12 +33,18 @@ struct Found<'a> {
     checks: BTreeMap<usize, Check>,
     health: Option<Health>,
     compared: Vec<Check>,
+    /// How it is now is kept, to be compared with.
+    keeps_health: bool,
 }
 
 impl Found<'_> {
     fn report(&self) -> StepReport {
         let checks = self.checks.values().cloned().chain(self.compared.iter().cloned()).collect();
-        StepReport { checks, health: self.health.clone().map(Box::new), ..StepReport::default() }
+        StepReport {
+            checks,
+            health: self.health.clone().filter(|_| self.keeps_health).map(Box::new),
+            ..StepReport::default()
+        }
     }
 }
 
@@ -48,7 +54,8 @@ impl Task {
         let after = self.step == Step::Check;
         let wanted = |check: &&CheckSpec| if after { check.is_after() } else { check.is_before() };
         let specs = self.stage().checks.iter().filter(wanted).collect();
-        let mut found = Found { specs, checks: BTreeMap::new(), health: None, compared: Vec::new() };
+        let mut found =
+            Found { specs, checks: BTreeMap::new(), health: None, compared: Vec::new(), keeps_health: !after };
         let began = Instant::now();
         loop {
             let due = self.due(&found, began.elapsed());
@@ -62,6 +69,10 @@ impl Task {
                 Err(failure) => Some(failure),
             };
             if let Some(failure) = silent {
+                // What was seen before is long ago: it is looked at once more.
+                found.health = None;
+                found.compared.clear();
+                found.checks.retain(|_, check| check.ok);
                 // Before the change a few tries are enough, and the transport has made them.
                 if !after || began.elapsed() > self.stage().timeout {
                     return Worked::Ended(Box::new(self.no_end(failure)));

@@ -310,3 +310,103 @@ fn databases_are_done_before_the_others_begin() {
     world.finish_pending(5, Step::Settle);
     assert_eq!(world.outcome(), Outcome::Complete);
 }
+
+#[test]
+fn a_run_that_goes_back_stops_a_soak_of_another_stage_first() {
+    let mut world = planned(|plan| {
+        for stage in &mut plan.stages {
+            (stage.needs, stage.health, stage.approval) = (Vec::new(), HealthRule::Fail, None);
+            stage.rollback_scope = Scope::Run;
+        }
+        plan.stages[0].soak = Duration::from_secs(600);
+    })
+    .host(0, Step::Check, &[Does::Well, Does::Pends])
+    .host(2, Step::Settle, &[Does::Pends]);
+    world.drive_until_pending();
+    soaked(&mut world, 1);
+    world.work();
+    // The first stage is looked at just now, and the other one fails.
+    world.host_fails(2, Step::Settle);
+    world.finish_pending(0, Step::Check);
+    assert_eq!(world.outcome(), Outcome::Failed);
+    assert!((0..3).all(|host| world.stands(host) == RESTORED), "{:?}", world.stands(0));
+}
+
+#[test]
+fn a_second_try_takes_a_snapshot_of_its_own() {
+    let mut world = planned(|plan| {
+        let by = Taken::Btrfs(vec!["/srv".into()]);
+        plan.stages[0].snapshot = Some(Snapshot { by, restore: RestoreWhen::NotExact });
+        plan.stages[0].max_failed = Amount::Count(1);
+        plan.stages[0].rollback_scope = Scope::Host;
+    })
+    .host(0, Step::Settle, &fails(ErrorKind::Apply, Fate::Changed));
+    world.gates.remove(&0);
+    world.drive();
+    assert_eq!((world.stands(0), world.stage_state(0)), (RESTORED, StageState::Waiting));
+    world.gates.insert(0, (Verdict::Approved, "fine"));
+    world.resume(Some(Input::Retry { only: None }));
+    assert_eq!(world.outcome(), Outcome::Complete);
+    let snapshots: Vec<Step> =
+        steps(&world, 0).into_iter().filter(|step| matches!(step, Step::Snapshot | Step::Discard)).collect();
+    assert_eq!(snapshots, [Step::Snapshot, Step::Discard, Step::Snapshot, Step::Discard]);
+}
+
+#[test]
+fn a_recovered_host_is_put_back_into_service() {
+    let mut world = planned(hooked).host(2, Step::Settle, &fails(ErrorKind::Lost, Fate::Lost));
+    world.drive();
+    assert_eq!(world.outcome(), Outcome::Degraded);
+    let by = super::world::person("ops");
+    world.resume(Some(Input::Recover { by, hosts: vec![HostIx(2)] }));
+    assert_eq!(steps(&world, 2).iter().filter(|step| **step == Step::After).count(), 2, "{:?}", steps(&world, 2));
+}
+
+#[test]
+fn a_soak_that_ended_badly_is_due_no_more() {
+    let mut world = planned(|plan| {
+        (plan.stages[0].health, plan.stages[0].soak) = (HealthRule::Fail, Duration::from_secs(600));
+        plan.stages[0].rollback_scope = Scope::Host;
+    })
+    .host(0, Step::Check, &[Does::Well, Does::Fails(ErrorKind::Check, Fate::Changed)]);
+    world.gates.clear();
+    world.drive();
+    soaked(&mut world, 1);
+    world.resume(None);
+    assert_eq!((world.outcome(), world.rollout.paused()), (Outcome::Paused, Some(&PauseCause::Gate)));
+    soaked(&mut world, 60);
+    assert!(!world.rollout.has_opened(world.now), "cron would take it up again and again");
+}
+
+#[test]
+fn the_hook_after_a_stage_runs_also_where_nothing_was_begun() {
+    let mut world = planned(|plan| {
+        let hooks = &mut plan.stages[0].hooks;
+        (hooks.before_stage, hooks.after_stage, hooks.before_host) = (here(), here(), here());
+    })
+    .host(0, Step::Before, &[Does::Pends])
+    .host(1, Step::Before, &[Does::Pends]);
+    world.drive_until_pending();
+    world.take(Input::Cancel { by: super::world::person("ops"), reason: "not today".into() }).unwrap();
+    for host in [0, 1] {
+        let (result, ops) = world.answer(host, Step::Before);
+        let input = Input::StepEnded { host: HostIx(host), step: Step::Before, result, ops, installed: Vec::new() };
+        world.take(input).unwrap();
+    }
+    world.go_on();
+    assert_eq!(world.hooks, [(0, StageHook::Before), (0, StageHook::After)]);
+    assert_eq!(world.outcome(), Outcome::Rejected);
+}
+
+#[test]
+fn what_cannot_be_told_is_not_kept_by_a_narrow_scope() {
+    let mut world = planned(|plan| {
+        let stage = &mut plan.stages[0];
+        (stage.approval, stage.health, stage.rollback_scope) = (None, HealthRule::Fail, Scope::Host);
+    })
+    .host(0, Step::Check, &[Does::Unsure])
+    .host(1, Step::Settle, &fails(ErrorKind::Apply, Fate::Changed));
+    world.gates.clear();
+    world.drive();
+    assert_eq!((world.outcome(), world.stage_state(0)), (Outcome::Paused, StageState::Waiting));
+}

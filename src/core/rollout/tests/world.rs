@@ -383,6 +383,15 @@ impl World {
         self.go_on();
     }
 
+    /// A step that pended fails: the host is changed.
+    pub(super) fn host_fails(&mut self, host: u32, step: Step) {
+        let problem = Problem::new(ErrorKind::Apply, "as scripted");
+        let result = StepResult::Failed { problem, fate: Fate::Changed, report: Box::default() };
+        let input = Input::StepEnded { host: HostIx(host), step, result, ops: Vec::new(), installed: Vec::new() };
+        self.take(input).unwrap();
+        self.work();
+    }
+
     /// Goes on up to the first question, which nobody answers. How often it was asked.
     pub(super) fn go_on_without_confirming(&mut self) -> usize {
         let mut asked = 0;
