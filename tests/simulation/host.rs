@@ -195,7 +195,7 @@ impl Host {
             dead_man.counts_from = dead_man.counts_from.max(job.ends);
         }
         let (mut records, code) = match job.step {
-            "stash" => self.stash(&job),
+            "stash" | "prefetch" => self.stash(&job),
             "apply" => self.apply(&job),
             "settle" => self.verify(&job),
             "rollback" => self.roll_back(&job),
@@ -376,7 +376,7 @@ fn set(packages: &mut Versions, name: &str, to: Option<u32>) {
 
 fn first_step(step: &str) -> &str {
     match step {
-        "stash" => "baseline",
+        "stash" | "prefetch" => "baseline",
         "settle" => "restart",
         other => other,
     }

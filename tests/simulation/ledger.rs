@@ -399,7 +399,7 @@ impl Ledger {
 
     /// Hosts with the same value are not worked on at once, and groups that come first are done before.
     fn kept_apart(&mut self, ix: StageIx, host: HostIx, step: Step) {
-        if matches!(step, Step::Resolve | Step::Recheck | Step::Forget | Step::Discard) {
+        if matches!(step, Step::Resolve | Step::Recheck | Step::Forget | Step::Discard | Step::Prefetch) {
             return;
         }
         let settings = Arc::clone(&self.settings);

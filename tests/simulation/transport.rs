@@ -388,7 +388,7 @@ fn claim_info(run: &str) -> ClaimInfo {
 fn bad_turn(step: &str, rng: &mut crate::rng::Rng) -> Turn {
     let usual = [Turn::Hangs, Turn::Slow, Turn::Dies, Turn::Dies, Turn::Silent];
     let own: &[Turn] = match step {
-        "stash" => {
+        "stash" | "prefetch" => {
             &[Turn::Before("locked"), Turn::Before("no_space"), Turn::Before("repository"), Turn::Before("refused")]
         }
         "apply" => &[

@@ -6,7 +6,7 @@ use crate::core::event::Step;
 use crate::core::findings::{Fate, StepReport, StepResult};
 use crate::core::health::HealthRule;
 use crate::core::hooks::{self, RestoreWhen, Taken};
-use crate::core::problem::Problem;
+use crate::core::problem::{ErrorKind, Problem};
 use crate::core::settings::{Reboot, RunKind, Stage};
 
 /// What a host's stage wants of its way.
@@ -85,6 +85,8 @@ pub(super) struct Around {
     pub(super) must_check: bool,
     /// What it will need is to be fetched.
     pub(super) must_fetch: bool,
+    /// It was fetched, and the claim for that is to go: others may change the host meanwhile.
+    pub(super) must_release: bool,
 }
 
 impl HostRun {
@@ -197,6 +199,7 @@ impl HostRun {
             Step::Restore => (self.around.out, self.around.restore_tried) = (true, true),
             Step::Check => self.around.must_check = false,
             Step::Prefetch => self.around.must_fetch = false,
+            Step::Forget => self.around.must_release = false,
             _ => {}
         }
     }
@@ -224,9 +227,11 @@ impl HostRun {
             (Step::After, Some(_)) if self.place != Place::Patched => self.around.out = false,
             (Step::Restore, failed) => self.snapshot_restored(result, failed.map(|(problem, fate, _)| (problem, fate))),
             (Step::Discard, _) => (self.around.snapped, self.around.old_snapshot) = (false, false),
-            // The claim went with it. What could not be fetched now is fetched when its time comes.
-            (Step::Prefetch, None) => self.claimed = false,
-            (Step::Prefetch, Some(_)) => {}
+            // What could not be fetched now is fetched when its time comes.
+            (Step::Prefetch, failed) => {
+                self.around.must_release = failed.is_none_or(|(_, fate, _)| fate == Fate::Changed);
+                self.claimed &= failed.is_none_or(|(problem, ..)| problem.kind != ErrorKind::Claimed);
+            }
             (Step::Before | Step::Snapshot | Step::After, Some((problem, fate, report))) => {
                 self.stopped(step, problem, fate, report);
             }

@@ -68,7 +68,7 @@ impl HostRun {
     /// Whether nothing may begin on it: somebody gave it up, or a job that changes packages may run there. (A stash that
     /// may still run changes nothing, and the host has the next one wait for its end.)
     pub fn is_out_of_reach(&self) -> bool {
-        self.given_up.is_some() || (self.alive && self.lost_in != Some(Step::Stash))
+        self.given_up.is_some() || (self.alive && !matches!(self.lost_in, Some(Step::Stash | Step::Prefetch)))
     }
 
     /// Whether trying again can help: nothing was changed, or all of it went back because it failed.

@@ -226,6 +226,7 @@ impl HostRun {
         match (activity, self.place) {
             (Activity::Resolving, Place::Waiting) => Some(Step::Resolve),
             (Activity::Prefetching, Place::Ready) if self.around.must_fetch => Some(Step::Prefetch),
+            (Activity::Prefetching, Place::Ready) if self.around.must_release => Some(Step::Forget),
             (Activity::Rolling, Place::Ready) => self.next_before(kind),
             (Activity::Rolling, Place::Stashed) => Some(self.next_stashed()),
             (Activity::Rolling, Place::Applied) => Some(Step::Settle),
@@ -305,8 +306,7 @@ impl HostRun {
         let lost = matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
         // A stash begins once an earlier one has ended.
         self.alive &= step != Step::Stash;
-        // What only fetches is waited for by the host itself.
-        self.alive |= self.runs_as_job(step) && lost && step != Step::Prefetch;
+        self.alive |= self.runs_as_job(step) && lost;
         if lost {
             self.lost_in = Some(step);
         }

@@ -76,7 +76,7 @@ impl Task {
                 epoch: self.epoch,
                 force: self.context.force,
                 // Only once it is known that the host is exactly back: a rollback that ends well may leave differences.
-                release: matches!(self.step, Step::Forget | Step::Prefetch),
+                release: self.step == Step::Forget,
                 witness: matches!(self.step, Step::Apply | Step::Rollback | Step::Forget).then(|| {
                     anchor(&self.context.settings.run, &self.context.settings.change, self.step.as_str(), self.head)
                 }),
