@@ -62,6 +62,7 @@ impl Task {
             ),
             ("LOCK_TIMEOUT", lock_timeout),
             ("RESTART", stage.restart.as_str().into()),
+            ("KEEP_NEW", flag(self.ahead)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

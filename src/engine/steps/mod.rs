@@ -26,6 +26,7 @@ use crate::core::problem::Problem;
 use crate::core::record::Head;
 use crate::core::rollout::Rollout;
 use crate::core::settings::{Host, Settings, Stage};
+use crate::core::stage::Phase;
 use crate::core::view::{Display, View};
 use crate::playbook::{Playbook, StepName};
 use crate::ports::control::Control;
@@ -93,6 +94,8 @@ pub(super) struct Task {
     wave: u32,
     /// It is patched, or as it was.
     known_good: bool,
+    /// What was fetched stays: it was fetched ahead of its time.
+    ahead: bool,
 }
 
 /// What is known of the host's dead man.
@@ -146,6 +149,7 @@ impl StepContext {
             before: run.probed.clone(),
             wave: run.wave,
             known_good: run.is_known_good(),
+            ahead: rollout.stages()[rollout.stage_of(host).at()].phase == Phase::Prefetching,
         }
     }
 }
