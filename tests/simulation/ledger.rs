@@ -450,7 +450,8 @@ impl Ledger {
     fn wave(&mut self, ix: StageIx, number: u32) {
         let rules = self.settings.stages[ix.at()].approval.clone();
         let asks = rules.is_some_and(|rules| rules.when != When::After);
-        let approved = self.book(ix).before_ok.is_some();
+        // Once it has begun, gates of its waves may lapse.
+        let approved = self.book(ix).before_ok.is_some() || self.book(ix).began;
         self.must(!asks || approved, 1, || format!("{ix:?} begins without the permission to"));
         let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
         let waves = patchctl::core::stage::waves(&self.settings.stages[ix.at()]);
