@@ -57,8 +57,10 @@ impl Rollout {
         match &run.phase {
             Phase::Pending | Phase::Resolved if self.cancelled.is_some() => Some(self.end_cancelled(ix)),
             Phase::Pending => self.open_stage(ix, head),
-            Phase::Resolving | Phase::Prefetching if self.cancelled.is_some() => {
-                run.is_through().then(|| self.end_cancelled(ix))
+            Phase::Resolving if self.cancelled.is_some() => run.is_through().then(|| self.end_cancelled(ix)),
+            // What was begun is let go of first.
+            Phase::Prefetching if self.cancelled.is_some() => {
+                self.next_step(ix, now).or_else(|| run.is_through().then(|| self.end_cancelled(ix)))
             }
             Phase::Prefetching => {
                 self.next_step(ix, now).or_else(|| run.is_through().then_some(Event::PrefetchEnded { stage: ix }))

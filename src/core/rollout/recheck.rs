@@ -9,8 +9,12 @@ impl Rollout {
     /// Whether the stage was approved, and nobody has looked since whether its hosts are still what was approved.
     pub(super) fn must_recheck(&self, ix: StageIx) -> bool {
         let run = &self.stages[ix.at()];
-        let decided = run.gate.as_ref().and_then(|gate| gate.decided.as_ref());
-        let approved = decided.is_some_and(|(decision, _)| decision.verdict == Verdict::Approved);
+        // A stage that was taken up again, and had nothing more to ask, stands on what was approved before.
+        let decided = match &run.gate {
+            Some(gate) => gate.decided.as_ref().map(|(decision, _)| decision),
+            None => run.decisions.last().map(|(.., decision, _)| decision),
+        };
+        let approved = decided.is_some_and(|decision| decision.verdict == Verdict::Approved);
         approved && run.succeeded() && !run.fresh && self.settings.kind.patches()
     }
 
