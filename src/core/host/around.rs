@@ -187,6 +187,11 @@ impl HostRun {
         self.around.must_check
     }
 
+    /// Its wave begins, whatever became of its turn before.
+    pub(in crate::core) fn has_its_turn(&mut self) {
+        self.around.turned = false;
+    }
+
     /// What it will need is to be fetched ahead of its time, if it will need anything. Whether it will.
     pub(in crate::core) fn must_fetch(&mut self) -> bool {
         self.around.must_fetch = self.place == Place::Ready && !self.is_out_of_reach();

@@ -124,6 +124,8 @@ impl Rollout {
                 if hosts.iter().any(|host| host.at() >= self.hosts.len()) {
                     return Err(Misfit("no such host"));
                 }
+                self.stage_mut(*stage)?;
+                hosts.iter().for_each(|host| self.hosts[host.at()].has_its_turn());
                 let run = self.stage_mut(*stage)?;
                 run.phase = Phase::Rolling;
                 run.wave = *wave;
