@@ -88,4 +88,23 @@ impl HostRun {
         *self = Self { tries, claimed, acted, alive, lost_in, ..Self::new(self.wave, self.rules) };
         self.around.old_snapshot = old_snapshot;
     }
+
+    /// Its turn does not come again: nothing was changed on it.
+    pub(in crate::core) fn rests(&mut self) -> bool {
+        match self.place {
+            Place::Ready if self.problem.is_some() => self.place = Place::Refused,
+            Place::Ready | Place::Stashed => (self.place, self.around.turned) = (Place::Ready, true),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Too many hosts of its stage failed: it does not boot any more. What is due is listed.
+    pub(in crate::core) fn stays_up(&mut self) -> bool {
+        let waits = self.place == Place::MustReboot;
+        if waits {
+            self.place = self.well();
+        }
+        waits
+    }
 }

@@ -422,25 +422,6 @@ impl HostRun {
         !self.tries[Step::Stash as usize].is_multiple_of(STASH_TRIES)
     }
 
-    /// Its turn does not come again: nothing was changed on it.
-    pub(super) fn rests(&mut self) -> bool {
-        match self.place {
-            Place::Ready if self.problem.is_some() => self.place = Place::Refused,
-            Place::Ready | Place::Stashed => (self.place, self.around.turned) = (Place::Ready, true),
-            _ => return false,
-        }
-        true
-    }
-
-    /// Too many hosts of its stage failed: it does not boot any more. What is due is listed.
-    pub(super) fn stays_up(&mut self) -> bool {
-        let waits = self.place == Place::MustReboot;
-        if waits {
-            self.place = self.well();
-        }
-        waits
-    }
-
     /// Whether it takes one of the places of hosts that boot: until it is known that it came back well, or is back.
     pub(super) fn is_booting(&self) -> bool {
         let failed = self.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::Reboot);
