@@ -65,31 +65,31 @@ impl Default for Approval {
     }
 }
 
-/// Where a stage's gates stand.
+/// Before something, after it, or both: where a stage's gates stand, and when a check is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
-    /// Before its first change.
+    /// Before the first change.
     Before,
-    /// After its last.
+    /// After the last.
     After,
     /// Both.
     Both,
 }
 
 impl When {
-    /// Where gates stand that both want.
+    /// Where what both want stands.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         if self == other { self } else { Self::Both }
     }
 
-    /// Whether there is one before the stage's first change.
+    /// Whether there is one before the first change.
     pub fn is_before(self) -> bool {
         self != Self::After
     }
 
-    /// Whether there is one after its last.
+    /// Whether there is one after the last.
     pub fn is_after(self) -> bool {
         self != Self::Before
     }

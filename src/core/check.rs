@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::When;
 use super::findings::Check;
 use super::ids::Digest;
 use super::settings::seconds;
@@ -34,27 +35,15 @@ pub struct CheckSpec {
     pub timeout: Duration,
 }
 
-/// When a check is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// Before the patch.
-    Before,
-    /// After it.
-    After,
-    /// Both.
-    Both,
-}
-
 impl CheckSpec {
     /// Whether it is made before the patch.
     pub fn is_before(&self) -> bool {
-        self.when != When::After
+        self.when.is_before()
     }
 
     /// Whether it is made after the patch.
     pub fn is_after(&self) -> bool {
-        self.when != When::Before
+        self.when.is_after()
     }
 
     /// Whether the host itself is asked, on the connection.

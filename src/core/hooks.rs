@@ -11,7 +11,7 @@ use super::template::Template;
 /// Where a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum Where {
     /// On the host.
     Run,
     /// On the machine that drives the run.
@@ -23,7 +23,7 @@ pub enum Place {
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// Where it runs.
-    pub on: Place,
+    pub on: Where,
     /// For `sh`.
     pub command: Template,
     /// Its deadline.

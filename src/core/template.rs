@@ -312,20 +312,12 @@ impl<'de> Deserialize<'de> for Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::settings::Escalate;
 
     fn host(address: &str) -> Host {
+        let any = crate::core::rollout::settings_for_tests().hosts.remove(0);
         Host {
             name: crate::core::ids::HostName::new("web-1").unwrap(),
             address: address.into(),
-            port: 22,
-            user: None,
-            private_keys: Vec::new(),
-            escalate: Escalate::None,
-            password_command: None,
-            become_password_command: None,
-            playbook: None,
-            groups: Vec::new(),
             vars: [
                 ("site", serde_json::json!("a b; rm -rf / '$(x)'")),
                 ("port", serde_json::json!(8080)),
@@ -334,6 +326,7 @@ mod tests {
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
+            ..any
         }
     }
 

@@ -8,7 +8,8 @@ use toml::de::DeValue;
 use super::keys::{Key, Kind, TableDef};
 use super::plan::{ALL, beside};
 use super::table::{At, Table, Value, found, integer};
-use crate::core::check::{Ask, CheckSpec, Http, Query, When};
+use crate::core::approval::When;
+use crate::core::check::{Ask, CheckSpec, Http, Query};
 use crate::core::duration::parse_duration;
 use crate::core::template::{Dialect, Template};
 

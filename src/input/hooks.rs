@@ -7,7 +7,7 @@ use super::checks::template;
 use super::keys::{Key, Kind, TableDef};
 use super::plan::ALL;
 use super::table::{At, Table};
-use crate::core::hooks::{Command, Hooks, Place, RestoreWhen, Snapshot, Taken};
+use crate::core::hooks::{Command, Hooks, RestoreWhen, Snapshot, Taken, Where};
 use crate::core::template::Dialect;
 
 /// How long a command of the plan's may take, unless it says otherwise.
@@ -127,8 +127,8 @@ pub(super) fn command(table: &Table<'_>, key: &'static str) -> Option<At<Command
     let span = command.span.clone();
     let (run, local) = (command.raw("run").is_some(), command.raw("local").is_some());
     let on = match (run, local) {
-        (true, false) => Some((Place::Run, "run")),
-        (false, true) => Some((Place::Local, "local")),
+        (true, false) => Some((Where::Run, "run")),
+        (false, true) => Some((Where::Local, "local")),
         _ => {
             let message = format!("`{key}` needs `run` (on the host) or `local` (here), and one of them");
             command.sink.error(&span, message);

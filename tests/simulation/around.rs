@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use patchctl::core::health::HealthRule;
-use patchctl::core::hooks::{Command, Hooks, Place, RestoreWhen, Snapshot, Taken};
+use patchctl::core::hooks::{Command, Hooks, RestoreWhen, Snapshot, Taken, Where};
 use patchctl::core::ids::{GroupName, HostIx};
 use patchctl::core::rollout::Rollout;
 use patchctl::core::settings::{Settings, Stage};
@@ -75,7 +75,7 @@ fn around_stage(stage: &mut Stage, rng: &mut Rng) {
 
 fn command(text: &str) -> Command {
     let command = Template::parse(text, Dialect::Shell).expect("a command");
-    Command { on: Place::Local, command, timeout: Duration::from_secs(120) }
+    Command { on: Where::Local, command, timeout: Duration::from_secs(120) }
 }
 
 /// The machine that drives: its commands work on the simulated hosts.

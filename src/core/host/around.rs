@@ -15,11 +15,11 @@ pub struct Rules {
     /// Whether it boots.
     pub(super) reboot: Reboot,
     /// Where the command before it runs.
-    before: Option<hooks::Place>,
+    before: Option<hooks::Where>,
     /// Where the command after it runs, where it is known good.
-    after: Option<hooks::Place>,
+    after: Option<hooks::Where>,
     /// And where it is not.
-    after_failed: Option<hooks::Place>,
+    after_failed: Option<hooks::Where>,
     /// It is looked at before.
     probes: bool,
     /// It is looked at afterwards.
@@ -30,9 +30,9 @@ pub struct Rules {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SnapshotRules {
-    take: hooks::Place,
-    restore: hooks::Place,
-    remove: Option<hooks::Place>,
+    take: hooks::Where,
+    restore: hooks::Where,
+    remove: Option<hooks::Where>,
     first: bool,
 }
 
@@ -49,7 +49,7 @@ impl Rules {
                     SnapshotRules { take: take.on, restore: restore.on, remove: place(remove), first }
                 }
                 Taken::Btrfs(_) => {
-                    let on = hooks::Place::Run;
+                    let on = hooks::Where::Run;
                     SnapshotRules { take: on, restore: on, remove: Some(on), first }
                 }
             }
@@ -92,11 +92,11 @@ pub(super) struct Around {
 impl HostRun {
     /// Whether the step runs as a job on the host.
     pub fn runs_as_job(&self, step: Step) -> bool {
-        step.is_job() || (step.is_of_plan() && self.place_of(step) == Some(hooks::Place::Run))
+        step.is_job() || (step.is_of_plan() && self.place_of(step) == Some(hooks::Where::Run))
     }
 
     /// Where a command of the plan's runs; none: there is none.
-    fn place_of(&self, step: Step) -> Option<hooks::Place> {
+    fn place_of(&self, step: Step) -> Option<hooks::Where> {
         let snapshot = self.rules.snapshot;
         match step {
             Step::Before => self.rules.before,

@@ -30,7 +30,7 @@ impl Rollout {
 
     fn hook_begins(&self, stage: StageIx, hook: StageHook) -> Event {
         let command = self.settings.stages[stage.at()].hooks.of_stage(hook);
-        let on_host = command.is_some_and(|command| command.on == hooks::Place::Run);
+        let on_host = command.is_some_and(|command| command.on == hooks::Where::Run);
         let host = on_host.then(|| self.host_for_hooks(stage)).flatten();
         let word = hook.as_str().replace('_', "-");
         let job =

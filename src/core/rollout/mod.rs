@@ -14,6 +14,7 @@ mod hand;
 mod hooks;
 mod outbox;
 mod policy;
+mod prefetch;
 mod prove;
 mod recheck;
 mod retry;

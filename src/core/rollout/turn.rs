@@ -1,10 +1,9 @@
 //! Whose turn it is to begin, or to boot.
 
-use super::{Misfit, Rollout};
+use super::Rollout;
 use crate::core::host::Activity;
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::settings::Stage;
-use crate::core::stage::Phase;
 
 impl Rollout {
     /// The next host that may begin beside those that are worked on.
@@ -35,19 +34,5 @@ impl Rollout {
     pub(super) fn may_boot(&self, stage: &Stage) -> bool {
         let booting = stage.hosts.iter().filter(|host| self.hosts[host.at()].is_booting()).count();
         booting < stage.reboot_parallel.of(stage.hosts.len()).max(1)
-    }
-
-    /// Whether what the stage's hosts will need is to be fetched ahead of their time.
-    pub(super) fn must_prefetch(&self, ix: StageIx) -> bool {
-        let stage = &self.settings.stages[ix.at()];
-        stage.prefetch && self.settings.kind.patches() && !self.stages[ix.at()].prefetched
-    }
-
-    pub(super) fn prefetch_started(&mut self, ix: StageIx) -> Result<(), Misfit> {
-        let members = self.settings.stages.get(ix.at()).ok_or(Misfit("no such stage"))?.hosts.clone();
-        let queue = members.into_iter().filter(|host| self.hosts[host.at()].must_fetch()).collect();
-        let run = &mut self.stages[ix.at()];
-        (run.phase, run.queue) = (Phase::Prefetching, queue);
-        Ok(())
     }
 }

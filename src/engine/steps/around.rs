@@ -10,7 +10,7 @@ use super::judge::report;
 use super::{Ended, Task, Worked, known};
 use crate::core::event::{Input, Step};
 use crate::core::findings::{Difference, Fate, StepReport, StepResult};
-use crate::core::hooks::{Command, Place, StageHook, Taken};
+use crate::core::hooks::{Command, StageHook, Taken, Where};
 use crate::core::ids::JobId;
 use crate::core::packages::Version;
 use crate::core::problem::{ErrorKind, Problem};
@@ -88,7 +88,7 @@ impl Task {
 
     async fn run_it(&self, what: &What<'_>, scope: &Scope<'_>, name: &'static str) -> End {
         match (what, &self.job) {
-            (What::Command(command), _) if command.on == Place::Local => self.run_here(command, scope, name).await,
+            (What::Command(command), _) if command.on == Where::Local => self.run_here(command, scope, name).await,
             (_, Some(job)) => self.run_there(what, scope, name, job.clone()).await,
             _ => End::Badly(Problem::new(ErrorKind::Internal, "the step has no job"), Vec::new()),
         }
@@ -246,7 +246,7 @@ impl Task {
         let command = self.stage().hooks.of_stage(hook);
         let (problem, log) = match command {
             None => (None, Vec::new()),
-            Some(command) if command.on == Place::Run && self.job.is_none() => {
+            Some(command) if command.on == Where::Run && self.job.is_none() => {
                 let message = format!("{}: no host of the stage can be asked to run it", hook.as_str());
                 (Some(Problem::new(ErrorKind::Refused, message)), Vec::new())
             }

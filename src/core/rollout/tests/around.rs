@@ -11,7 +11,7 @@ use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageSta
 use crate::core::event::{Input, PauseCause, Step};
 use crate::core::findings::Fate;
 use crate::core::health::HealthRule;
-use crate::core::hooks::{Command, Place, RestoreWhen, Snapshot, StageHook, Taken};
+use crate::core::hooks::{Command, RestoreWhen, Snapshot, StageHook, Taken, Where};
 use crate::core::ids::{GroupName, HostIx, StageIx};
 use crate::core::problem::ErrorKind;
 use crate::core::report::{self, Driven};
@@ -21,13 +21,13 @@ use crate::core::template::{Dialect, Template};
 const SKIPPED: (ActionPerformed, ActionState, StateReason) =
     (ActionPerformed::None, ActionState::Failed, StateReason::Skipped);
 
-fn command(on: Place) -> Command {
+fn command(on: Where) -> Command {
     let command = Template::parse("true", Dialect::Shell).unwrap();
     Command { on, command, timeout: Duration::from_secs(60) }
 }
 
 fn here() -> Option<Command> {
-    Some(command(Place::Local))
+    Some(command(Where::Local))
 }
 
 /// Both gates are approved.
@@ -59,7 +59,7 @@ fn everything_around_a_patch_comes_in_its_order() {
         hooked(plan);
         for stage in &mut plan.stages {
             stage.health = HealthRule::Fail;
-            let (take, restore) = (command(Place::Local), command(Place::Local));
+            let (take, restore) = (command(Where::Local), command(Where::Local));
             let by = Taken::Commands { take, restore, remove: here() };
             stage.snapshot = Some(Snapshot { by, restore: RestoreWhen::NotExact });
             (stage.hooks.before_stage, stage.hooks.after_stage) = (here(), here());
