@@ -249,7 +249,11 @@ impl Ledger {
     fn opens_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) {
         let book = self.book(stage);
         let ended = book.end.is_some();
-        (book.end, book.after_ok, book.before_ok, book.looking) = (None, None, None, false);
+        (book.end, book.after_ok, book.looking) = (None, None, false);
+        // A gate of a wave that lapses says nothing about the permission to begin, which was used.
+        if book.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Before) {
+            book.before_ok = None;
+        }
         let approved = if ended { book.approved.clone() } else { book.approved_last.clone() };
         book.approved.retain(|host| !approved.contains(host));
         book.undecided.extend(approved);
@@ -450,8 +454,7 @@ impl Ledger {
     fn wave(&mut self, ix: StageIx, number: u32) {
         let rules = self.settings.stages[ix.at()].approval.clone();
         let asks = rules.is_some_and(|rules| rules.when != When::After);
-        // Once it has begun, gates of its waves may lapse.
-        let approved = self.book(ix).before_ok.is_some() || self.book(ix).began;
+        let approved = self.book(ix).before_ok.is_some();
         self.must(!asks || approved, 1, || format!("{ix:?} begins without the permission to"));
         let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
         let waves = patchctl::core::stage::waves(&self.settings.stages[ix.at()]);

@@ -3,6 +3,7 @@
 mod access;
 mod beforehand;
 mod bench;
+mod checks;
 mod drift;
 mod export;
 mod forecast;

@@ -12,6 +12,7 @@ mod approvals;
 mod around;
 mod audit;
 mod boot;
+mod checks;
 mod control;
 mod crash;
 mod dead_man;
