@@ -126,7 +126,8 @@ impl World {
         let Some(at) = self.hosts.iter().position(|host| host.name == about) else { return };
         let now = self.now();
         self.hosts[at].live_until(now);
-        let running = self.hosts[at].jobs.values().any(crate::host::Job::is_running);
+        // What takes a claim off changes no package, and may be late.
+        let running = self.hosts[at].jobs.values().any(|job| job.is_running() && job.step != "forget");
         let host = &mut self.hosts[at];
         match word {
             // It may have done a part of it.

@@ -331,7 +331,10 @@ impl Ledger {
         let undo_run = matches!(self.settings.kind, RunKind::Rollback { .. });
         match step {
             Step::Resolve => drop(self.begun.remove(&host)),
-            Step::Stash | Step::Rollback if (step == Step::Rollback) == undo_run => {
+            // It begins with the first thing that is done to it.
+            Step::Before | Step::Probe | Step::Stash | Step::Rollback
+                if undo_run == (step == Step::Rollback) || step == Step::Before =>
+            {
                 let ix = self.stage_of[&host];
                 let late = !self.begun.insert(host) || self.asking.contains(&host);
                 let in_time = late || is_open(&self.settings, ix, at, true);
