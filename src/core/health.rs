@@ -27,6 +27,9 @@ impl HealthRule {
     }
 }
 
+/// The kinds of things that are compared, as their checks are called.
+pub const KINDS: [&str; 6] = ["failed-units", "running", "ports", "mounts", "disk", "time"];
+
 /// A disk that is as full as this is worse than one that is not.
 const FULL_PERCENT: u8 = 95;
 /// How many names a message has.

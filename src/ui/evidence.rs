@@ -9,6 +9,7 @@ use super::style::{Look, Tone};
 use super::{changes, plan, text};
 use crate::core::document::{CheckWhen, PackageChange, Reboot, Services, StateReason};
 use crate::core::evidence::{Beginning, GateKind, GateQuestion, HostEvidence, WayBack};
+use crate::core::health;
 use crate::core::view::Scribe;
 
 /// The names of a group's hosts are cut to about this many lines.
@@ -318,20 +319,29 @@ impl Group<'_> {
         }
     }
 
+    /// What needs no second look of the built-in comparison is one line: every host has it.
     fn checks(&self, out: &mut String) {
-        let mut label = "checks";
-        for (at, (name, when, ok)) in self.key.checks.iter().enumerate() {
+        let checks = || self.key.checks.iter().enumerate();
+        let as_before = |(name, when, ok): &(String, CheckWhen, bool)| {
+            *ok && *when == CheckWhen::After && health::KINDS.contains(&name.as_str())
+        };
+        let two_times = self.key.checks.iter().any(|(_, when, _)| *when == CheckWhen::Before);
+        let mut lines = Vec::new();
+        for (at, (name, when, ok)) in checks().filter(|(_, check)| !as_before(check)) {
             let detail = self.detail(at).map(|detail| format!(": {detail}")).unwrap_or_default();
-            let when = if self.key.checks.iter().any(|(_, other, _)| other != when) {
-                format!(" {}", when_words(*when))
-            } else {
-                String::new()
-            };
-            let mark = if *ok { self.look.good() } else { self.look.bad() };
-            let said = format!("{}{when}{detail}", text::one_line(name));
-            let label_text = self.look.paint(Tone::Dim, text::pad(std::mem::take(&mut label), LABEL));
-            let room = self.look.width().map_or(usize::MAX, |width| width.saturating_sub(6 + LABEL));
-            out.push_str(&format!("    {label_text}{mark} {}\n", text::cut(&said, room, self.look.ellipsis())));
+            let when = if two_times { format!(" {}", when_words(*when)) } else { String::new() };
+            lines.push((*ok, format!("{}{when}{detail}", text::one_line(name))));
+        }
+        let same: Vec<&str> =
+            checks().filter(|(_, check)| as_before(check)).map(|(_, (name, ..))| name.as_str()).collect();
+        if !same.is_empty() {
+            lines.push((true, format!("as before the patch: {}", same.join(", "))));
+        }
+        let room = self.look.width().map_or(usize::MAX, |width| width.saturating_sub(6 + LABEL));
+        for (at, (ok, said)) in lines.into_iter().enumerate() {
+            let label = self.look.paint(Tone::Dim, text::pad(if at == 0 { "checks" } else { "" }, LABEL));
+            let mark = if ok { self.look.good() } else { self.look.bad() };
+            out.push_str(&format!("    {label}{mark} {}\n", text::cut(&said, room, self.look.ellipsis())));
         }
     }
 

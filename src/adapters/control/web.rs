@@ -1,6 +1,6 @@
 //! One GET.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ fn get(url: &str, ca: Option<&Path>, timeout: Duration) -> Result<Page, String> 
     let mut answer = config.build().new_agent().get(uri).call().map_err(|error| failed(&error, timeout))?;
     let mut body = Vec::new();
     let read = answer.body_mut().as_reader().take(LONGEST).read_to_end(&mut body);
-    read.map_err(|error| format!("its answer broke off: {error}"))?;
+    read.map_err(|error| format!("its answer broke off: {}", broken(&error)))?;
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Page { status: answer.status().as_u16(), body, took: began.elapsed() })
 }
@@ -50,7 +50,7 @@ fn failed(error: &ureq::Error, timeout: Duration) -> String {
     match error {
         Error::Rustls(why) => format!("no safe connection: {why}"),
         Error::Io(why) if is_tls_fault(why) => format!("no safe connection: {why}"),
-        Error::Io(why) => why.to_string(),
+        Error::Io(why) => broken(why),
         Error::Timeout(_) => format!("no answer within {} s", timeout.as_secs()),
         Error::HostNotFound => "there is no address for this name".into(),
         Error::ConnectionFailed => "it cannot be connected to".into(),
@@ -58,5 +58,13 @@ fn failed(error: &ureq::Error, timeout: Duration) -> String {
             "it did not answer as a web server does".into()
         }
         other => format!("the request failed: {other}"),
+    }
+}
+
+/// Why a connection ended. What the TLS library says of an early end is a link into its manual.
+fn broken(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "the server ended the connection too early".into(),
+        _ => error.to_string(),
     }
 }

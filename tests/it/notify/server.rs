@@ -114,7 +114,8 @@ fn serve(
         let Some((name, value)) = text.split_once(": ") else { break };
         headers.push((name.to_owned(), value.to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?.1.parse().ok()?;
+    let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = length.map_or(Some(0), |(_, length)| length.parse().ok())?;
     let mut body = vec![0; length];
     tls.read_exact(&mut body).ok()?;
     got.lock().unwrap().push(Got { path, headers, body });
