@@ -22,7 +22,7 @@ for shell in "${shells[@]}"; do
   printf 'echo "bad $PATCHCTL_C1_1" >&2; { echo "health\tport\ttcp/1" >&3; } 2>/dev/null; exit 4\n' >"$scratch/in/check_b"
   printf 'echo begun; sleep 30\n' >"$scratch/in/check_c"
   printf '0\tcheck_a\trun\t10\n1\tcheck_b\trun\t10\n2\tcheck_c\trun\t1\n' >"$scratch/in/checks"
-  sum() { printf "$1" | cksum | cut -d ' ' -f 1; }
+  sum() { printf %b "$1" | cksum | cut -d ' ' -f 1; }
   report "the plan's checks ($shell)" "answer${tab}0${tab}0${tab}$(sum '12\n')${tab}12
 answer${tab}1${tab}4${tab}$(sum '')${tab}bad a'b" "$(look "$shell" HEALTH=0 "PATCHCTL_C1_1=a'b" | grep "^answer${tab}[01]")"
   report "a check that takes too long ($shell)" 1 "$(look "$shell" HEALTH=0 PATCHCTL_C1_1=x | grep -cE "^answer${tab}2${tab}(124|137|143)${tab}.*begun")"
