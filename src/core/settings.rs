@@ -245,6 +245,9 @@ pub struct Stage {
     /// Globs on what is no part of that comparison: units, `tcp/8080`, paths of mounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health_exclude: Vec<String>,
+    /// For how long a host may be worse than before: services come up again, clocks are set.
+    #[serde(with = "seconds", default = "one_minute")]
+    pub health_within: Duration,
     /// Commands around the stage and its hosts.
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
     pub hooks: Hooks,
@@ -368,6 +371,10 @@ pub enum DeadMan {
 
 fn one_host() -> Amount {
     Amount::Count(1)
+}
+
+fn one_minute() -> Duration {
+    Duration::from_secs(60)
 }
 
 fn ten_minutes() -> Duration {

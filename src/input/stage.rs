@@ -97,6 +97,7 @@ pub(crate) static STAGE: TableDef = TableDef {
             "[]",
             "Globs on what is no part of that: units, `tcp/8080`, paths of mounts.",
         ),
+        Key::or("health_within", Kind::Duration, "\"60s\"", "Until when what is worse may become well again."),
         Key::new(
             "window",
             Kind::List(&ONE_WINDOW),
@@ -230,6 +231,7 @@ fn read_stage(table: Table<'_>, plan: &Path) -> Option<Read> {
         checks: checks.into_iter().map(|at| at.value).collect(),
         health: table.word("health").unwrap_or(HealthRule::Fail),
         health_exclude: read_globs(&table, "health_exclude"),
+        health_within: read_span(&table, "health_within").unwrap_or(Duration::from_secs(60)),
         hooks,
         prefetch: table.bool("prefetch").unwrap_or(false),
         compensate: compensate.map(|at| at.value),

@@ -152,6 +152,7 @@ fn stage(rng: &mut Rng, ix: u16, hosts: Vec<HostIx>) -> Stage {
         checks: Vec::new(),
         health: HealthRule::Off,
         health_exclude: Vec::new(),
+        health_within: Duration::from_secs(60),
         hooks: Hooks::default(),
         snapshot: None,
         prefetch: false,

@@ -20,8 +20,6 @@ use crate::ports::{Failure, Listener as _, Privilege, Script};
 
 /// How long we wait between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
-/// For how long a host may be worse than before: services come up again, clocks are set.
-const HEALTH_WITHIN: Duration = Duration::from_secs(60);
 /// What the whole of a script on the host may take beside its checks.
 const LOOK: Duration = Duration::from_secs(60);
 /// The script on the host sends no more than this of an answer.
@@ -93,7 +91,7 @@ impl Task {
             .collect();
         let looks = self.stage().health != HealthRule::Off;
         let well = found.compared.iter().all(|check| check.ok);
-        let health = looks && (found.health.is_none() || again(HEALTH_WITHIN, well));
+        let health = looks && (found.health.is_none() || again(self.stage().health_within, well));
         (!checks.is_empty() || health).then_some((checks, health))
     }
 

@@ -43,7 +43,12 @@ fn plans() {
         ),
         ("snapshots", mistakes_after("[stage.snapshot]\ntake = { run = \"a\" }")),
         ("snapshots of btrfs", mistakes_after("[stage.snapshot]\nbtrfs = [\"srv\", \"/\"]\nremove = { run = \"a\" }")),
-        ("health", mistakes_after("health = \"maybe\"\nhealth_exclude = \"x\"\nspread = 1\nafter = [1]")),
+        (
+            "health",
+            mistakes_after(
+                "health = \"maybe\"\nhealth_exclude = \"x\"\nhealth_within = \"soon\"\nspread = 1\nafter = [1]",
+            ),
+        ),
         ("a bad window", mistakes_after("[[stage.window]]\ndays = [\"Satt\"]\nstart = \"22:00\"")),
         ("nobody to tell", mistakes_after("[[notify]]\non = [\"gate\"]\n[[notify]]\nslack = {}")),
         (

@@ -29,7 +29,7 @@ fn each_kind_of_worse_fails_its_host_and_can_be_left_out_or_only_shown() {
     beside(bench.host("uat-2"), "systemctl stop nginx.service");
     bench.host("uat-3").write("/root/counter", "1\n");
     beside(bench.host("uat-3"), "echo 2 >/root/counter");
-    let stage = "parallel = 3\nrollback_scope = \"host\"\nmax_failed = 3\n";
+    let stage = "health_within = \"5s\"\nparallel = 3\nrollback_scope = \"host\"\nmax_failed = 3\n";
     let compared = "[[stage.check]]\nname = \"counter\"\nrun = \"cat /root/counter || echo none\"\ncompare = true\n\
                     within = \"2s\"\n";
     let document = run(&bench, 5, &format!("{stage}health_exclude = [\"nginx*\"]\n{compared}"));
@@ -44,7 +44,7 @@ fn each_kind_of_worse_fails_its_host_and_can_be_left_out_or_only_shown() {
     // What is only shown takes nobody back.
     bench.host("uat-1").sh("systemctl reset-failed");
     bench.host("uat-2").sh("systemctl start nginx.service");
-    let document = run(&bench, 0, "parallel = 3\nhealth = \"report\"");
+    let document = run(&bench, 0, "parallel = 3\nhealth = \"report\"\nhealth_within = \"0s\"");
     let checks = host(&document, "uat-2")["checks"].as_array().unwrap();
     let ports = checks.iter().find(|check| check["name"] == "ports").unwrap();
     assert_eq!((&ports["ok"], &ports["detail"]), (&false.into(), &"not as before: tcp/80".into()));

@@ -73,6 +73,7 @@ pub(super) fn stage(name: &str, hosts: std::ops::Range<u32>, needs: &[u16]) -> S
         checks: Vec::new(),
         health: crate::core::health::HealthRule::Off,
         health_exclude: Vec::new(),
+        health_within: std::time::Duration::from_secs(60),
         hooks: crate::core::hooks::Hooks::default(),
         snapshot: None,
         prefetch: false,
