@@ -15,7 +15,7 @@ pub struct Rules {
     /// Whether it boots.
     pub(super) reboot: Reboot,
     /// Where the command before it runs.
-    before: Option<hooks::Where>,
+    pub(super) before: Option<hooks::Where>,
     /// Where the command after it runs, where it is known good.
     after: Option<hooks::Where>,
     /// And where it is not.
@@ -25,15 +25,15 @@ pub struct Rules {
     /// It is looked at afterwards.
     checks: bool,
     /// A snapshot is taken of it.
-    snapshot: Option<SnapshotRules>,
+    pub(super) snapshot: Option<SnapshotRules>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct SnapshotRules {
+pub(super) struct SnapshotRules {
     take: hooks::Where,
     restore: hooks::Where,
     remove: Option<hooks::Where>,
-    first: bool,
+    pub(super) first: bool,
 }
 
 impl Rules {
@@ -70,7 +70,7 @@ impl Rules {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Around {
     /// The command before it has run.
-    prepared: bool,
+    pub(super) prepared: bool,
     /// Its way has begun, and the command after it has not run since.
     pub(super) out: bool,
     /// Its turn does not come again: nothing more is begun.
@@ -80,7 +80,7 @@ pub(super) struct Around {
     /// There is one of an earlier try: it is removed before another one is taken.
     pub(super) old_snapshot: bool,
     /// The snapshot was put back, or could not be.
-    restore_tried: bool,
+    pub(super) restore_tried: bool,
     /// It is to be looked at while its wave is watched.
     pub(super) must_check: bool,
     /// What it will need is to be fetched.
@@ -138,18 +138,6 @@ impl HostRun {
         }
     }
 
-    /// The way back. A host that was in service again is taken out of it first, unless its dead man would act meanwhile.
-    pub(super) fn next_back(&self) -> Step {
-        let first = self.rules.snapshot.is_some_and(|rules| rules.first) && self.may_restore();
-        if self.rules.before.is_some() && !self.around.prepared && !self.armed {
-            Step::Before
-        } else if first && !self.armed {
-            Step::Restore
-        } else {
-            Step::Rollback
-        }
-    }
-
     /// The command after it, where its way has begun.
     pub(super) fn next_after(&self) -> Option<Step> {
         let owes = self.around.out && self.given_up.is_none() && self.place_of(Step::After).is_some();
@@ -169,11 +157,6 @@ impl HostRun {
     pub(super) fn next_discard(&self) -> Option<Step> {
         let is_there = self.around.snapped || self.around.old_snapshot;
         (is_there && self.place_of(Step::Discard).is_some()).then_some(Step::Discard)
-    }
-
-    /// Whether the snapshot may be put back.
-    pub(super) fn may_restore(&self) -> bool {
-        self.around.snapped && !self.around.restore_tried
     }
 
     /// Where it stands once its transaction is in effect, and nothing else is due: it is looked at, or it is well.
@@ -257,27 +240,9 @@ impl HostRun {
             None => {}
         }
     }
-
-    fn snapshot_restored(&mut self, result: &StepResult, failed: Option<(&Problem, Fate)>) {
-        if let Some(report) = report_of(result) {
-            self.undone = Some(Box::new(report));
-        }
-        let exact = self.undone.as_deref().is_some_and(|report| report.differences.is_empty());
-        self.place = match failed {
-            None if exact => Place::Restored,
-            Some((_, Fate::Lost)) => Place::Lost,
-            // There is another way yet: what is not in the snapshot, packages bring back.
-            _ if self.undo_tries == 0 => Place::MustUndo,
-            _ => Place::NotRestored,
-        };
-        self.undo_problem = failed.map(|(problem, _)| problem.clone());
-        if self.place == Place::Restored {
-            self.armed = false;
-        }
-    }
 }
 
-fn report_of(result: &StepResult) -> Option<StepReport> {
+pub(super) fn report_of(result: &StepResult) -> Option<StepReport> {
     match result {
         StepResult::Done(report) | StepResult::Failed { report, .. } => Some((**report).clone()),
         _ => None,

@@ -1,6 +1,7 @@
 //! One host's way through a run: where it stands, what comes next, and what each result makes of it.
 
 mod around;
+mod back;
 mod hand;
 mod inspect;
 
@@ -428,59 +429,5 @@ impl HostRun {
         self.step == Some(Step::Reboot)
             || (self.rebooted && matches!(self.place, Place::Applied | Place::Settled | Place::InEffect))
             || (failed && self.place == Place::MustUndo)
-    }
-
-    fn undo_ended(&mut self, report: &StepReport) {
-        let exact = report.differences.is_empty() && report.conflicts.is_empty();
-        self.place = match exact {
-            true => Place::Restored,
-            // What somebody else has changed since would go with it.
-            false if self.may_restore() && report.conflicts.is_empty() => Place::MustRestore,
-            false => Place::NotRestored,
-        };
-        self.undone = Some(Box::new(report.clone()));
-        (self.undo_problem, self.armed) = (None, false);
-    }
-
-    fn undo_failed(&mut self, problem: &Problem, fate: Fate, report: &StepReport) {
-        if (self.place, fate) == (Place::Ready, Fate::Unchanged) {
-            // The run that undoes another did not come to begin here.
-            self.stopped(Step::Rollback, problem, fate, report);
-            return;
-        }
-        self.undo_problem = Some(problem.clone());
-        self.undone = Some(Box::new(report.clone()));
-        // A run that undoes another one, and finds that somebody else has been there since: it is left alone, and as it is.
-        let untouched = self.tries[Step::Apply as usize] == 0 && problem.kind == ErrorKind::Conflict;
-        if untouched {
-            self.problem = self.undo_problem.take();
-        }
-        self.place = match fate {
-            _ if untouched => Place::Refused,
-            Fate::Lost => Place::Lost,
-            _ if self.undo_tries < ROLLBACK_TRIES && !self.is_irreversible() => Place::MustUndo,
-            _ if self.may_restore() => Place::MustRestore,
-            _ => Place::NotRestored,
-        };
-    }
-
-    /// Whether what is done in place of a way back may be no harmless thing to do twice.
-    fn is_irreversible(&self) -> bool {
-        self.resolution.as_deref().is_some_and(|found| found.irreversible.is_some())
-    }
-
-    /// Nobody had confirmed the change in time.
-    fn restored_itself(&mut self, problem: Option<&Problem>, report: &StepReport) {
-        let waited = self.dead_man().unwrap_or_default();
-        let why = format!("nobody confirmed the change within {waited} s over a new connection, so the host undid it");
-        self.problem.get_or_insert_with(|| Problem::new(ErrorKind::Timeout, why).during(Step::Confirm.as_str()));
-        (self.failed, self.acted, self.by_itself, self.armed) = (true, true, true, false);
-        match problem {
-            None => self.undo_ended(report),
-            Some(problem) => {
-                (self.undo_tries, self.by_itself) = (0, false);
-                self.undo_failed(problem, Fate::Changed, report);
-            }
-        }
     }
 }
