@@ -363,6 +363,10 @@ reboot_signs() {
 # against the newest installed one (where a kernel is installed at all: a container runs its host's).
 sign_kernel() {
     running=$(uname -r)
+    if kernel_taken "$running"; then
+        printf 'kernel %s runs, and its package was taken away\n' "$running"
+        return
+    fi
     newest=$(command -v needrestart >/dev/null && env -u NEEDRESTART_SUSPEND needrestart -b -k 2>/dev/null 3>&- |
         awk '/^NEEDRESTART-KSTA: / { state = $2 } /^NEEDRESTART-KEXP: / { expected = $2 } END { if (state > 1) print expected }')
     if [ -n "$newest" ]; then
@@ -373,6 +377,14 @@ sign_kernel() {
     if [ "$newest" != "$running" ] && [ -e "/lib/modules/$running" ]; then
         printf 'kernel %s runs, %s is installed\n' "$running" "$newest"
     fi
+}
+
+# The way back takes a kernel away also where it runs by now.
+kernel_taken() { # RUNNING
+    [ -e "${STASH:-}/after/state" ] && [ -e "$WORK/state" ] || return 1
+    awk -F '\t' -v kernel="$1" '
+        $6 == "installed" && ($1 == "linux-image-" kernel || $1 == "linux-image-unsigned-" kernel) { there[FILENAME] = 1 }
+        END { exit !(ARGV[1] in there && !(ARGV[2] in there)) }' "$STASH/after/state" "$WORK/state"
 }
 
 # Of the running kernel's own flavour: one of another would not be booted instead.

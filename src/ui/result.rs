@@ -381,7 +381,7 @@ fn resting(document: &ResultDocument, stage: &StageName) -> String {
     }
 }
 
-/// Reboots and services that are still to be seen to on hosts that keep the patch.
+/// Reboots and services that are still to be seen to, on hosts that keep the patch and on those that went back.
 fn still_due(look: &Look, document: &ResultDocument) -> String {
     let mut due: Vec<(String, &str)> = Vec::new();
     for host in document.stages.iter().flat_map(|stage| &stage.hosts) {

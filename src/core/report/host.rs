@@ -306,8 +306,12 @@ pub(super) fn reboot(run: &HostRun) -> Reboot {
     let reports = || run.undone.as_deref().or(run.settled.as_deref());
     let why = |need: &RebootNeed| if let RebootNeed::Yes(why) = need { Some(why.clone()) } else { None };
     let due = reports().map_or(run.resolution.as_deref().map(|found| &found.reboot), |report| Some(&report.reboot));
-    let reason = run.reboot_reason.clone().or_else(|| due.and_then(why));
-    Reboot { needed: run.reboot_reason.is_some() || due.is_some_and(RebootNeed::is_due), done: run.rebooted, reason }
+    let undone = run.undone.as_deref().and_then(|report| why(&report.reboot));
+    let reason = undone.or_else(|| run.reboot_reason.clone()).or_else(|| due.and_then(why));
+    // What the host booted into may have been taken away again.
+    let again = run.undone.as_deref().is_some_and(|report| report.reboot.is_due());
+    let needed = run.reboot_reason.is_some() || due.is_some_and(RebootNeed::is_due);
+    Reboot { needed, done: run.rebooted && !again, reason }
 }
 
 /// What checks of a host said: those before the patch, what verifying it found, those after it.

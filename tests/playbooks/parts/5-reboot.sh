@@ -23,6 +23,21 @@ kernels 6.18.5 6.1.0-20-amd64
 kernels 9.9-own
 S
 
+eq "a kernel that was taken away and runs" "kernel 9-own runs, and its package was taken away" <<'S'
+uname() { echo 9-own; }
+needrestart() { echo 'NEEDRESTART-KSTA: 1'; }
+STASH=$WORK/stash
+mkdir -p "$STASH/after"
+row() { printf '%s\tamd64\t1\tinstall\tok\t%s\n' "$1" "$2"; }
+{ row linux-image-9-own installed; row linux-image-8-own installed; } >"$STASH/after/state"
+{ row linux-image-9-own config-files; row linux-image-8-own installed; } >"$WORK/state"
+sign_kernel
+row linux-image-9-own installed >"$WORK/state"
+sign_kernel
+row linux-image-8-own installed >"$STASH/after/state"
+sign_kernel
+S
+
 check "every sign is named" "reboot${tab}yes${tab}$scratch/in/required: lab-reboot linux; kernel 1-a runs, 2-a is installed; dbus.service maps deleted /usr/lib/libc.so.6; systemd-logind.service runs old code (needrestart says so)
 reboot${tab}no${tab}
 exit 0" <<'S'
