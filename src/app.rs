@@ -198,7 +198,8 @@ impl Wiring for App {
     }
 
     fn control(&self, settings: &Settings) -> Arc<dyn Control> {
-        Arc::new(ThisMachine::new(secret_variables(&settings.notify)))
+        let folder = settings.plan_path.parent().unwrap_or(Path::new("/"));
+        Arc::new(ThisMachine::new(folder, secret_variables(&settings.notify)))
     }
 
     fn person(&self) -> Person {

@@ -1,5 +1,6 @@
 //! Commands here.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,10 +38,14 @@ impl Drop for Group {
     }
 }
 
-/// Runs the command, without the variables that are hidden.
-pub(super) async fn run(command: &LocalCommand, hidden: &[String]) -> Result<LocalEnd, String> {
+/// Runs the command in the folder, without the variables that are hidden.
+pub(super) async fn run(command: &LocalCommand, folder: &Path, hidden: &[String]) -> Result<LocalEnd, String> {
     let mut shell = Command::new("sh");
     shell.args(["-c", &command.text]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // The plan may be gone since; what it says need not stand beside it.
+    if folder.is_dir() {
+        shell.current_dir(folder);
+    }
     for name in hidden {
         shell.env_remove(name);
     }
@@ -117,14 +122,14 @@ mod tests {
     async fn end(text: &str, seconds: u64) -> LocalEnd {
         let env = [("PATCHCTL_1".to_owned(), "a b'\"$(x)".to_owned())].into();
         let command = LocalCommand { text: text.into(), env, timeout: Duration::from_secs(seconds) };
-        run(&command, &["SECRET".to_owned()]).await.unwrap()
+        run(&command, Path::new("/usr"), &["SECRET".to_owned()]).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_command_gets_its_values_as_they_are() {
-        let end = end("printf %s \"${PATCHCTL_1}\"; echo bad >&2; exit 3", 20).await;
+        let end = end("printf '%s in %s' \"${PATCHCTL_1}\" \"$PWD\"; echo bad >&2; exit 3", 20).await;
         assert_eq!((end.code, end.late), (Some(3), false));
-        assert_eq!((end.out.as_slice(), end.err.as_slice()), (&b"a b'\"$(x)"[..], &b"bad\n"[..]));
+        assert_eq!((end.out.as_slice(), end.err.as_slice()), (&b"a b'\"$(x) in /usr"[..], &b"bad\n"[..]));
     }
 
     #[tokio::test]

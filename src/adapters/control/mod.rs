@@ -3,7 +3,7 @@
 mod local;
 mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -12,20 +12,22 @@ use crate::ports::control::{Control, LocalCommand, LocalEnd, Page};
 
 /// This machine.
 pub struct ThisMachine {
+    folder: PathBuf,
     hidden: Vec<String>,
 }
 
 impl ThisMachine {
-    /// Commands do not get the variables that are `hidden`: they hold secrets.
-    pub fn new(hidden: Vec<String>) -> Self {
-        Self { hidden }
+    /// Commands run in `folder`, wherever this process stands: cron starts it in a home. They do not get the variables
+    /// that are `hidden`: they hold secrets.
+    pub fn new(folder: &Path, hidden: Vec<String>) -> Self {
+        Self { folder: folder.to_owned(), hidden }
     }
 }
 
 #[async_trait]
 impl Control for ThisMachine {
     async fn run(&self, command: &LocalCommand) -> Result<LocalEnd, String> {
-        local::run(command, &self.hidden).await
+        local::run(command, &self.folder, &self.hidden).await
     }
 
     async fn page(&self, url: &str, ca: Option<&Path>, timeout: Duration) -> Result<Page, String> {

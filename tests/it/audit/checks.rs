@@ -45,3 +45,13 @@ fn only_a_server_that_is_trusted_and_answers_as_it_should_lets_hosts_begin() {
     let got = server.got();
     assert!(got.iter().any(|got| got.path == "/health/uat-01"), "{got:?}");
 }
+
+#[test]
+fn a_local_command_stands_in_the_folder_of_its_plan() {
+    let bench = Bench::start();
+    bench.write("answers.sh", "echo \"$1 is well\"\n");
+    let document = run(&bench, "a", 0, "local = \"sh ./answers.sh {{ host.name }}\"\nwhen = \"after\"");
+    let checks = document["stages"][0]["hosts"][0]["checks"].as_array().unwrap();
+    let page = checks.iter().find(|check| check["name"] == "page").unwrap();
+    assert_eq!(page["detail"], "uat-01 is well", "wherever the process stands: {page}");
+}
