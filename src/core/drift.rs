@@ -126,8 +126,10 @@ fn is_undecided(run: &HostRun) -> bool {
             Place::Applied
                 | Place::Settled
                 | Place::MustReboot
+                | Place::InEffect
                 | Place::Patched
                 | Place::MustUndo
+                | Place::MustRestore
                 | Place::NotRestored
                 | Place::Lost
         )

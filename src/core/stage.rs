@@ -164,7 +164,7 @@ pub struct StageRun {
     pub(super) recovered: bool,
     /// When its first host was asked.
     pub opened: Option<Timestamp>,
-    /// How many of its hosts failed after a change had begun.
+    /// How many of its hosts failed after a change had begun, since it was begun or taken up again.
     pub failed: usize,
     /// Hosts that have not begun the present activity.
     pub(super) queue: VecDeque<HostIx>,

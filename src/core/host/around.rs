@@ -81,6 +81,8 @@ pub(super) struct Around {
     pub(super) old_snapshot: bool,
     /// The snapshot was put back, or could not be.
     pub(super) restore_tried: bool,
+    /// It could not be put back, or only in part.
+    pub(super) restore_failed: bool,
     /// It is to be looked at while its wave is watched.
     pub(super) must_check: bool,
     /// What it will need is to be fetched.

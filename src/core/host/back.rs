@@ -9,7 +9,7 @@ use crate::core::problem::{ErrorKind, Problem};
 impl HostRun {
     /// The way back. A host that was in service again is taken out of it first, unless its dead man would act meanwhile.
     pub(super) fn next_back(&self) -> Step {
-        let first = self.rules.snapshot.is_some_and(|rules| rules.first) && self.may_restore();
+        let first = self.is_snapshot_first() && self.may_restore();
         if self.rules.before.is_some() && !self.around.prepared && !self.armed {
             Step::Before
         } else if first && !self.armed {
@@ -19,6 +19,11 @@ impl HostRun {
         }
     }
 
+    /// Whether packages alone are not the way back: the plan says so, or the snapshot was put back in part.
+    fn is_snapshot_first(&self) -> bool {
+        self.around.restore_failed || self.rules.snapshot.is_some_and(|rules| rules.first)
+    }
+
     /// Whether the snapshot may be put back.
     pub(super) fn may_restore(&self) -> bool {
         self.around.snapped && !self.around.restore_tried
@@ -26,14 +31,20 @@ impl HostRun {
 
     pub(super) fn undo_ended(&mut self, report: &StepReport) {
         let exact = report.differences.is_empty() && report.conflicts.is_empty();
+        // What somebody else has changed since would go with it.
+        let may_restore = self.may_restore() && report.conflicts.is_empty();
         self.place = match exact {
-            true => Place::Restored,
-            // What somebody else has changed since would go with it.
-            false if self.may_restore() && report.conflicts.is_empty() => Place::MustRestore,
-            false => Place::NotRestored,
+            // Its dead man stood in the way of that, or acted.
+            true if self.is_snapshot_first() && may_restore => Place::MustRestore,
+            true if !self.around.restore_failed => Place::Restored,
+            false if may_restore => Place::MustRestore,
+            _ => Place::NotRestored,
         };
         self.undone = Some(Box::new(report.clone()));
-        (self.undo_problem, self.armed) = (None, false);
+        self.armed = false;
+        if !self.around.restore_failed {
+            self.undo_problem = None;
+        }
     }
 
     pub(super) fn undo_failed(&mut self, problem: &Problem, fate: Fate, report: &StepReport) {
@@ -42,7 +53,9 @@ impl HostRun {
             self.stopped(Step::Rollback, problem, fate, report);
             return;
         }
-        self.undo_problem = Some(problem.clone());
+        if !self.around.restore_failed {
+            self.undo_problem = Some(problem.clone());
+        }
         self.undone = Some(Box::new(report.clone()));
         // A run that undoes another one, and finds that somebody else has been there since: it is left alone, and as it is.
         let untouched = self.tries[Step::Apply as usize] == 0 && problem.kind == ErrorKind::Conflict;
@@ -52,6 +65,8 @@ impl HostRun {
         self.place = match fate {
             _ if untouched => Place::Refused,
             Fate::Lost => Place::Lost,
+            // What somebody else has changed since is left alone, also by the snapshot.
+            _ if problem.kind == ErrorKind::Conflict => Place::NotRestored,
             _ if self.undo_tries < ROLLBACK_TRIES && !self.is_irreversible() => Place::MustUndo,
             _ if self.may_restore() => Place::MustRestore,
             _ => Place::NotRestored,
@@ -78,9 +93,10 @@ impl HostRun {
         }
     }
 
-    /// The snapshot was put back, or could not be.
+    /// The snapshot was put back, or could not be: then nobody knows what of it is there, whatever the packages are.
     pub(super) fn snapshot_restored(&mut self, result: &StepResult, failed: Option<(&Problem, Fate)>) {
-        if let Some(report) = report_of(result) {
+        self.around.restore_failed = failed.is_some();
+        if let (Some(report), None) = (report_of(result), failed) {
             self.undone = Some(Box::new(report));
         }
         let exact = self.undone.as_deref().is_some_and(|report| report.differences.is_empty());

@@ -29,6 +29,8 @@ impl HostRun {
         (self.goes_back, self.undo_tries) = (goes_back, 0);
         // Whatever it comes to, it is to be in service then.
         self.around.out = true;
+        // What could not be put back then, can be now.
+        self.around.restore_tried &= !self.around.restore_failed;
         self.asking = lost_in.filter(|step| step.is_job());
         if self.asking.is_none() {
             self.place = match lost_in {
@@ -65,10 +67,20 @@ impl HostRun {
         (self.place, self.undo_tries) = (Place::MustUndo, 0);
     }
 
-    /// Whether nothing may begin on it: somebody gave it up, or a job that changes packages may run there. (A stash that
-    /// may still run changes nothing, and the host has the next one wait for its end.)
+    /// Whether nothing may begin on it: somebody gave it up, or a job that changes packages may run there. (A stash or a
+    /// command of the plan that may still run changes none, and the host has the next job wait for its end.)
     pub fn is_out_of_reach(&self) -> bool {
-        self.given_up.is_some() || (self.alive && !matches!(self.lost_in, Some(Step::Stash | Step::Prefetch)))
+        let waits = matches!(
+            self.lost_in,
+            Some(Step::Stash | Step::Prefetch | Step::Before | Step::Snapshot | Step::After | Step::Discard)
+        );
+        self.given_up.is_some() || (self.alive && !waits)
+    }
+
+    /// The step of which nobody knows whether it has ended, where the run leaves the host with its claim for that.
+    pub(in crate::core) fn left_alive(&self) -> Option<Step> {
+        let known = !matches!(self.place, Place::Lost | Place::NotRestored) && self.given_up.is_none();
+        self.lost_in.filter(|_| known && self.alive && self.claimed)
     }
 
     /// Whether trying again can help: nothing was changed, or all of it went back because it failed.

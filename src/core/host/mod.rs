@@ -106,8 +106,10 @@ pub struct HostRun {
     pub undo_problem: Option<Problem>,
     /// Whether it carries our claim.
     pub claimed: bool,
-    /// Whether it counts against `max_failed`.
+    /// Whether it failed after its change had begun.
     pub failed: bool,
+    /// Its failure is one of before the stage was taken up again, and counts against `max_failed` no more.
+    pub(super) excused: bool,
     /// A job of ours may still run on it: it was not heard of again.
     pub alive: bool,
     /// Its dead man may act: it was armed, and nobody has confirmed the change.
@@ -171,6 +173,7 @@ impl HostRun {
             undo_problem: None,
             claimed: false,
             failed: false,
+            excused: false,
             alive: false,
             armed: false,
             acted: false,
@@ -305,10 +308,12 @@ impl HostRun {
         }
         (self.step, self.asked) = (None, false);
         let lost = matches!(result, StepResult::Failed { fate: Fate::Lost, .. });
-        // A stash begins once an earlier one has ended.
-        self.alive &= step != Step::Stash;
+        // A job begins once every earlier one has ended.
+        let ran = step == Step::Stash || (self.runs_as_job(step) && matches!(result, StepResult::Done(_)));
+        self.alive &= !ran;
         self.alive |= self.runs_as_job(step) && lost;
-        if lost {
+        // A host that is lost already is asked about the job in which that came.
+        if lost && self.place != Place::Lost {
             self.lost_in = Some(step);
         }
         if !matches!(step, Step::Resolve | Step::Forget) {

@@ -132,7 +132,7 @@ fn undo_reason(run: &HostRun) -> StateReason {
 
 /// Whether the stage's patched hosts went back because somebody (or the gate's time) said no.
 fn was_rejected(stage: &StageRun) -> bool {
-    let last = stage.decisions.iter().rev().find(|(kind, ..)| *kind == GateKind::After);
+    let last = stage.decisions.iter().rev().find(|(kind, ..)| *kind != GateKind::Before);
     is_cancelled(stage) || last.is_some_and(|(_, _, decision, _)| decision.verdict != Verdict::Approved)
 }
 
@@ -230,6 +230,7 @@ fn failure_elsewhere(rollout: &Rollout, host: HostIx, stage: &StageRun) -> Strin
 
 fn not_begun(rollout: &Rollout, stage: &StageRun) -> Option<String> {
     let text = match &stage.phase {
+        _ if stage.before == Some(false) => "before_stage failed, so no host of the stage was begun",
         Phase::Ended(StageEnd::NeedsUnmet) => "a stage that this one needs did not succeed",
         Phase::Ended(StageEnd::Failed) => "too many hosts failed before its turn",
         Phase::Ended(StageEnd::Refused | StageEnd::Incomplete) => {

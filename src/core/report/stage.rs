@@ -59,8 +59,9 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
         StageEnd::Rejected => (StageState::Rejected, StageReason::Rejected),
         StageEnd::Cancelled => (StageState::Rejected, StageReason::Cancelled),
         StageEnd::Incomplete => (StageState::Failed, StageReason::Unreachable),
-        StageEnd::Failed if run.failed == 0 => (StageState::Failed, StageReason::RolledBack),
+        StageEnd::Failed if !rollout.has_failed(ix) => (StageState::Failed, StageReason::RolledBack),
         StageEnd::Failed => (StageState::Failed, StageReason::Failed),
+        StageEnd::Refused if run.before == Some(false) => (StageState::Failed, StageReason::Refused),
         StageEnd::Refused if rollout.any(ix, |place| matches!(place, Place::Ready | Place::Current)) => {
             (StageState::Failed, StageReason::Unreachable)
         }

@@ -8,7 +8,7 @@ use super::super::event::{Event, GateKind, StageEnd, Step, UndoCause};
 use super::super::host::{Activity, Place};
 use super::super::ids::{Digest, HostIx, JobId, StageIx};
 use super::super::problem::ErrorKind;
-use super::super::settings::{OnExceeded, RunKind, Scope, Unproven};
+use super::super::settings::{RunKind, Unproven};
 use super::super::stage::{Phase, StageRun};
 use super::Rollout;
 
@@ -32,8 +32,17 @@ impl Rollout {
         if !self.stages.iter().all(|run| matches!(run.phase, Phase::Idle | Phase::Ended(_))) {
             return None;
         }
+        if self.stages.iter().any(|run| run.hook.is_some()) {
+            return None;
+        }
         let idle = stages.find(|ix| self.stages[ix.at()].phase == Phase::Idle);
-        Some(idle.map_or(Event::Finished, |stage| self.end_unchanged(stage, StageEnd::Current)))
+        Some(idle.map_or(Event::Finished, |stage| self.end_idle(stage)))
+    }
+
+    /// A stage that has nothing to do ends. Something may have been done before it all the same.
+    fn end_idle(&self, stage: StageIx) -> Event {
+        let ends = self.end_unchanged(stage, StageEnd::Current);
+        self.after_stage_first(stage, &ends).unwrap_or(ends)
     }
 
     /// The stage ends with nothing changed; a host may carry a claim from an earlier try.
@@ -173,7 +182,7 @@ impl Rollout {
     }
 
     /// Somebody cancelled the run: what nobody has approved goes back.
-    fn end_cancelled(&self, ix: StageIx) -> Event {
+    pub(super) fn end_cancelled(&self, ix: StageIx) -> Event {
         if self.has_patched(ix) {
             return Event::UndoStarted { stage: ix, cause: UndoCause::Cancelled };
         }
@@ -218,7 +227,8 @@ impl Rollout {
             return match run.phase {
                 // Nothing was changed there, but now something depends on it: somebody must say so.
                 Phase::Idle if self.gate_rules(*need).is_some() => Some(self.open_gate(*need, GateKind::After, head)),
-                Phase::Idle => Some(self.end_unchanged(*need, StageEnd::Current)),
+                Phase::Idle if run.hook.is_some() => None,
+                Phase::Idle => Some(self.end_idle(*need)),
                 Phase::Ended(_) => Some(self.stop_before_change(ix, StageEnd::NeedsUnmet, head)),
                 _ => None,
             };
@@ -228,7 +238,7 @@ impl Rollout {
 
     /// Whether hosts of the stage are patched and wait for a decision. No stage ends over them: they would stay, and
     /// nobody would have said so.
-    fn has_patched(&self, ix: StageIx) -> bool {
+    pub(super) fn has_patched(&self, ix: StageIx) -> bool {
         self.any(ix, |place| place == Place::Patched)
     }
 
@@ -291,7 +301,7 @@ impl Rollout {
         asks && stage.hosts.iter().any(left_out) && self.gate_rules(ix).is_some()
     }
 
-    fn open_gate(&self, stage: StageIx, gate: GateKind, head: Digest) -> Event {
+    pub(super) fn open_gate(&self, stage: StageIx, gate: GateKind, head: Digest) -> Event {
         Event::GateOpened { stage, gate, digest: self.statement(stage, gate, head).digest() }
     }
 
@@ -380,8 +390,12 @@ impl Rollout {
             let needed = self.settings.stages.iter().any(|other| other.needs.contains(&ix));
             return if gate && needed { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Current) };
         }
-        let failed = self.stages[ix.at()].failed > 0;
-        close(if failed { StageEnd::Failed } else { StageEnd::Refused })
+        close(if self.has_failed(ix) { StageEnd::Failed } else { StageEnd::Refused })
+    }
+
+    /// Whether a host of the stage failed, in this try or in one before.
+    pub(in crate::core) fn has_failed(&self, ix: StageIx) -> bool {
+        self.settings.stages[ix.at()].hosts.iter().any(|host| self.hosts[host.at()].failed)
     }
 
     fn after_gate(&self, ix: StageIx, now: Timestamp) -> Option<Event> {
@@ -409,88 +423,5 @@ impl Rollout {
             (_, _) if self.has_patched(ix) => Some(Event::UndoStarted { stage: ix, cause: UndoCause::Rejected }),
             (_, _) => close(StageEnd::Rejected),
         }
-    }
-
-    fn undo_after_failure(&self, ix: StageIx, head: Digest) -> Option<Event> {
-        if self.settings.stages[ix.at()].on_exceeded == OnExceeded::Ask && self.cancelled.is_none() {
-            // The failed ones are back; what happens to the healthy ones a person decides.
-            return Some(match self.has_patched(ix) {
-                true => self.open_gate(ix, GateKind::After, head),
-                false => self.after_undo(ix, &UndoCause::Failed, head),
-            });
-        }
-        if !self.undo_candidates(ix, &UndoCause::Failed).is_empty() {
-            return Some(Event::UndoStarted { stage: ix, cause: UndoCause::Failed });
-        }
-        if self.settings.stages[ix.at()].rollback_scope == Scope::Run {
-            let cause = UndoCause::FailedIn(ix);
-            let others = || (0..).map(StageIx).take(self.stages.len()).filter(|other| *other != ix);
-            // Nobody goes on while what they build on is taken back: the others stop first.
-            let phase = |other: StageIx| (&self.stages[other.at()].phase, self.stages[other.at()].exceeded);
-            let goes_on = |other: &StageIx| {
-                matches!(phase(*other), (Phase::Rolling | Phase::Soaking | Phase::BetweenWaves, false))
-            };
-            if let Some(stage) = others().find(goes_on) {
-                return Some(Event::Exceeded { stage });
-            }
-            let works = |phase: &Phase| {
-                matches!(phase, Phase::Rolling | Phase::Soaking | Phase::Undoing(_) | Phase::Closing(_))
-            };
-            let busy = |other: StageIx| works(phase(other).0);
-            if others().any(busy) {
-                return None;
-            }
-            if let Some(stage) = others().find(|other| !self.undo_candidates(*other, &cause).is_empty()) {
-                return Some(Event::UndoStarted { stage, cause });
-            }
-        }
-        Some(self.after_undo(ix, &UndoCause::Failed, head))
-    }
-
-    fn after_undo(&self, ix: StageIx, cause: &UndoCause, head: Digest) -> Event {
-        if self.cancelled.is_some() && self.has_patched(ix) {
-            // What a narrow scope would have left goes back all the same.
-            return self.end_cancelled(ix);
-        }
-        let end = match cause {
-            UndoCause::Rejected => StageEnd::Rejected,
-            UndoCause::Cancelled => StageEnd::Cancelled,
-            UndoCause::Failed | UndoCause::FailedIn(_) => StageEnd::Failed,
-            UndoCause::Drilled => self.end_of_drill(ix),
-        };
-        let scope_is_run = self.settings.stages[ix.at()].rollback_scope == Scope::Run;
-        if *cause == UndoCause::Failed && scope_is_run && self.stages[ix.at()].phase != Phase::BetweenWaves {
-            // Back to where the other stages are looked at.
-            return Event::WaveEnded { stage: ix };
-        }
-        // A narrow scope leaves healthy hosts patched, and nobody has said yet that they may stay so.
-        let undecided = self.any(ix, |place| place == Place::Patched);
-        if undecided && (self.gate_rules(ix).is_some() || self.is_inconclusive(ix)) {
-            return self.open_gate(ix, GateKind::After, head);
-        }
-        Event::ClosingStarted { stage: ix, end }
-    }
-
-    /// The hosts of the stage that go back for this cause.
-    pub(super) fn undo_candidates(&self, ix: StageIx, cause: &UndoCause) -> Vec<HostIx> {
-        let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
-        let goes_back = |host: &&HostIx| {
-            let at = &self.hosts[host.at()];
-            match (cause, at.place) {
-                (UndoCause::FailedIn(_), Place::Patched | Place::Kept)
-                | (UndoCause::Rejected | UndoCause::Cancelled | UndoCause::Drilled, Place::Patched) => true,
-                (UndoCause::Failed, Place::Patched) => match stage.rollback_scope {
-                    Scope::Host => false,
-                    Scope::Wave => at.wave == run.wave,
-                    Scope::Stage | Scope::Run => true,
-                },
-                // A wave that was approved at its own gate is a part of the stage all the same.
-                (UndoCause::Failed, Place::Kept) => {
-                    at.claimed && matches!(stage.rollback_scope, Scope::Stage | Scope::Run)
-                }
-                _ => false,
-            }
-        };
-        stage.hosts.iter().filter(goes_back).copied().collect()
     }
 }

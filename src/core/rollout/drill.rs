@@ -22,7 +22,7 @@ impl Rollout {
 
     pub(super) fn end_of_drill(&self, ix: StageIx) -> StageEnd {
         let run = &self.stages[ix.at()];
-        if run.failed > 0 || self.any(ix, |place| matches!(place, Place::NotRestored | Place::Lost)) {
+        if self.has_failed(ix) || self.any(ix, |place| matches!(place, Place::NotRestored | Place::Lost)) {
             StageEnd::Failed
         } else if run.unreached {
             StageEnd::Incomplete

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Effect, Misfit, Rollout, Slot};
 use crate::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
-use crate::core::findings::{Fate, Resolution, StepResult};
+use crate::core::findings::{Resolution, StepResult};
 use crate::core::host::{Activity, HostRun, Place};
 use crate::core::ids::{Digest, HostIx, JobId, StageIx};
 use crate::core::preapproval::Uncovered;
@@ -209,6 +209,7 @@ impl Rollout {
             Event::StageEnded { stage, end } => {
                 let run = self.stage_mut(*stage)?;
                 (run.phase, run.shut) = (Phase::Ended(*end), None);
+                self.claims_stay(*stage);
             }
             _ => return Err(Misfit("an event that belongs to no stage")),
         }
@@ -353,7 +354,7 @@ impl Rollout {
         let had_failed = run.failed;
         let approved = (step == Step::Recheck).then(|| run.evidence());
         run.end(step, result, at);
-        let (newly_failed, well_after_all) = (run.failed && !had_failed, had_failed && !run.failed);
+        let (newly_failed, well_after_all) = (run.failed && !had_failed, had_failed && !run.failed && !run.excused);
         self.open.remove(&Slot::Host(host));
         if let StepResult::Resolved(resolution) = result {
             self.host_resolved(host, resolution)?;
@@ -363,7 +364,6 @@ impl Rollout {
         }
         match (step, result) {
             (Step::Forget, StepResult::Failed { problem, .. }) => self.notes.push(self.claim_left(host, problem)),
-            (Step::Stash, StepResult::Failed { fate: Fate::Lost, .. }) => self.notes.push(self.claim_stays(host)),
             (Step::Before | Step::After | Step::Discard | Step::Prefetch, StepResult::Failed { problem, .. })
                 if self.hosts[host.at()].goes_on_after(step) =>
             {

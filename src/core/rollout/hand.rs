@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Misfit, Rollout, Slot};
-use crate::core::event::{StageEnd, Step, UndoCause};
+use crate::core::event::{StageEnd, UndoCause};
 use crate::core::host::HostRun;
 use crate::core::ids::HostIx;
 use crate::core::ids::StageIx;
@@ -92,8 +92,18 @@ impl Rollout {
         Problem { message, hint: Some(hint), ..why.clone() }
     }
 
-    pub(super) fn claim_stays(&self, host: HostIx) -> Problem {
-        let message = "the stash's job may still run there, so the run's claim stays on the host";
-        Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).during(Step::Stash.as_str())
+    /// The stage is over, and on some of its hosts something of ours may still run: they keep the claim.
+    pub(super) fn claims_stay(&mut self, stage: StageIx) {
+        let run = &self.settings.run;
+        for host in &self.settings.stages[stage.at()].hosts {
+            let Some(step) = self.hosts[host.at()].left_alive() else { continue };
+            let name = &self.settings.hosts[host.at()].name;
+            let message = "what was begun there may still run, so the run's claim stays on the host";
+            let hint = format!("once it answers, `patchctl release {run} -l {name} --reason TEXT` takes the claim off");
+            let problem = Problem::new(ErrorKind::Lost, message).on(name).during(step.as_str()).hint(hint);
+            if !self.notes.contains(&problem) {
+                self.notes.push(problem);
+            }
+        }
     }
 }

@@ -22,6 +22,7 @@ mod soak;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod undo;
 mod window;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

@@ -14,9 +14,6 @@ impl Rollout {
         let mut by_stage: BTreeMap<StageIx, VecDeque<HostIx>> = BTreeMap::new();
         for host in hosts {
             let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
-            if std::mem::take(&mut self.hosts[host.at()].failed) {
-                self.stages[stage.at()].failed -= 1;
-            }
             self.hosts[host.at()].retry();
             by_stage.entry(stage).or_default().push_back(*host);
         }
@@ -59,7 +56,13 @@ impl Rollout {
                 }
             }
         }
+        // Somebody has seen those that failed before, and says that it goes on: they use up no budget any more.
+        for host in &self.settings.stages[stage.at()].hosts {
+            let at = &mut self.hosts[host.at()];
+            at.excused = at.failed;
+        }
         let run = &mut self.stages[stage.at()];
+        run.failed = 0;
         run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
         run.recovered = false;
         // What was approved there was what it had come to before: no approval of the past is used, or lapses, any more.

@@ -84,8 +84,9 @@ impl Rollout {
         }
         run.phase = Phase::Pending;
         for host in self.settings.stages[ix.at()].hosts.clone() {
-            if matches!(self.hosts[host.at()].place, Place::Ready | Place::Current | Place::Refused) {
-                self.hosts[host.at()].retry();
+            let run = &mut self.hosts[host.at()];
+            if run.given_up.is_none() && matches!(run.place, Place::Ready | Place::Current | Place::Refused) {
+                run.retry();
             }
         }
     }

@@ -2,6 +2,7 @@
 //! replayed to the same state at every length.
 
 mod around;
+mod back;
 mod drift;
 mod drill;
 mod emergency;

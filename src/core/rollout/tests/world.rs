@@ -185,6 +185,8 @@ pub(super) struct World {
     pub(super) mail_arrives: bool,
     /// Stages' own hooks that ran: of which stage, and which.
     pub(super) hooks: Vec<(u16, StageHook)>,
+    /// How long each of them takes.
+    pub(super) hook_takes: std::time::Duration,
     /// Those that fail.
     pub(super) failing: Vec<(u16, StageHook)>,
 }
@@ -206,6 +208,7 @@ impl World {
             told: Vec::new(),
             mail_arrives: true,
             hooks: Vec::new(),
+            hook_takes: std::time::Duration::ZERO,
             failing: Vec::new(),
         }
     }
@@ -291,6 +294,7 @@ impl World {
             }
             Effect::Hook { stage, hook, .. } => {
                 self.hooks.push((stage.0, *hook));
+                self.now += self.hook_takes;
                 let failed = self.failing.contains(&(stage.0, *hook));
                 let problem = failed.then(|| Problem::new(ErrorKind::Refused, "as scripted"));
                 self.take(Input::HookEnded { stage: *stage, hook: *hook, problem, log: None }).unwrap();
