@@ -1,12 +1,12 @@
 //! `[[stage.check]]`
 
-use std::path::{Path, absolute};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::keys::{Key, Kind, TableDef};
-use super::plan::{ALL, beside};
+use super::plan::{ALL, existing};
 use super::table::{At, Table, Value, found, integer};
 use crate::core::approval::When;
 use crate::core::check::{Ask, CheckSpec, Http, Query};
@@ -123,7 +123,7 @@ fn which(table: &Table<'_>) -> Option<&'static str> {
 }
 
 fn ask(table: &Table<'_>, kind: &'static str, plan: &Path) -> Option<Ask> {
-    let ca = || table.checked("ca", |text| beside(plan, text)).map(|at| absolute(&at.value).unwrap_or(at.value));
+    let ca = || table.checked("ca", |text| existing(plan, text)).map(|at| at.value);
     let unsure = || codes(table, "inconclusive").unwrap_or_else(|| vec![TEMPFAIL]);
     let text = |dialect| template(table, kind, dialect);
     Some(match kind {
@@ -151,6 +151,12 @@ fn ask(table: &Table<'_>, kind: &'static str, plan: &Path) -> Option<Ask> {
             if min.is_none() && max.is_none() && table.raw("min").is_none() && table.raw("max").is_none() {
                 let hint = "add `min`, `max`, or both";
                 table.sink.error_hint(&table.span, "a query without a bound says nothing", hint);
+            }
+            let above = |min: &serde_json::Number, max: &serde_json::Number| min.as_f64() > max.as_f64();
+            if let (Some(least), Some(most), Some((value, _))) = (&min, &max, table.raw("min"))
+                && above(least, most)
+            {
+                table.sink.error(&value.span(), "`min` is above `max`: no value would do");
             }
             let query = template(table, "query", Dialect::Query);
             if query.is_none() && table.raw("query").is_none() {
@@ -210,6 +216,9 @@ fn statuses(table: &Table<'_>) -> Vec<u16> {
         }
         code
     };
+    if list.is_empty() {
+        table.sink.error(&value.span(), "`status` is an empty list: no answer would do");
+    }
     list.iter().filter_map(status).collect()
 }
 

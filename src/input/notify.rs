@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::keys::{Key, Kind, TableDef};
 use super::nearest::{alternatives, did_you_mean};
-use super::plan::{ALL, beside};
+use super::plan::{ALL, absolute, beside, existing};
 use super::source::Sink;
 use super::table::{At, Table};
 use crate::core::notify::{Channel, Notify, SecretSource, Topic, UrlSource};
@@ -242,20 +242,6 @@ fn one_of(sink: &Sink, sources: Vec<At<SecretSource>>, what: &str) -> Option<Sec
         sink.error_hint(&second.span, format!("it is said twice where {what} comes from"), "keep one of them");
     }
     sources.into_iter().next().map(|at| at.value)
-}
-
-/// `resume` may run in another folder.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn existing(plan: &Path, text: &str) -> Result<PathBuf, String> {
-    let path = beside(plan, text)?;
-    match std::fs::metadata(&path) {
-        Ok(file) if file.is_file() => Ok(absolute(&path)),
-        Ok(_) => Err(format!("{} is not a file", path.display())),
-        Err(_) => Err(format!("there is no file {}", path.display())),
-    }
 }
 
 fn check_variable(text: &str) -> Result<String, String> {

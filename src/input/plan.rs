@@ -195,3 +195,18 @@ pub(crate) fn beside(file: &Path, text: &str) -> Result<PathBuf, String> {
     }
     Ok(file.parent().unwrap_or(Path::new("")).join(text))
 }
+
+/// `resume` may run in another folder.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A file that is there, named relative to the plan.
+pub(super) fn existing(plan: &Path, text: &str) -> Result<PathBuf, String> {
+    let path = beside(plan, text)?;
+    match std::fs::metadata(&path) {
+        Ok(file) if file.is_file() => Ok(absolute(&path)),
+        Ok(_) => Err(format!("{} is not a file", path.display())),
+        Err(_) => Err(format!("there is no file {}", path.display())),
+    }
+}

@@ -31,6 +31,8 @@ fn plans() {
                 "unit = \"x\"\nstatus = 200",
                 "prometheus = \"http://x\"",
                 "prometheus = \"http://x\"\nquery = \"up\"\nmin = \"1\"",
+                "prometheus = \"http://x\"\nquery = \"up\"\nmin = 2\nmax = 1.5",
+                "http = \"https://x/\"\nca = \"nowhere.pem\"\nstatus = []",
             ])),
         ),
         ("a check's name", mistakes_after("[[stage.check]]\nname = \"disk\"\nrun = \"x\"")),
