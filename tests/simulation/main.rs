@@ -17,7 +17,9 @@ mod transport;
 mod truth;
 mod world;
 
+use std::ops::Range;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::mutation::Mutation;
@@ -102,19 +104,26 @@ fn same_again(from: u64) -> bool {
 
 fn many(args: &Args) -> bool {
     let begun = Instant::now();
+    let stop = AtomicBool::new(false);
+    let parts = on_every_core(args.from..args.from + args.seeds, |seed| {
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let told = session::play(seed, false, None);
+        let wrong = told.wrong.first().cloned();
+        if let Some(wrong) = &wrong {
+            println!("seed {seed}: {wrong}");
+            stop.fetch_or(!args.keep_going, Ordering::Relaxed);
+        }
+        Some((told.counters, wrong.map(|_| seed)))
+    });
     let mut total = Counters::default();
     let mut failed = Vec::new();
-    for seed in args.from..args.from + args.seeds {
-        let told = session::play(seed, false, None);
-        total.add(told.counters);
-        if !told.wrong.is_empty() {
-            println!("seed {seed}: {}", told.wrong[0]);
-            failed.push(seed);
-            if !args.keep_going {
-                break;
-            }
-        }
+    for (counters, wrong) in parts {
+        total.add(counters);
+        failed.extend(wrong);
     }
+    failed.sort_unstable();
     total.print(begun.elapsed().as_secs_f64());
     match failed.first() {
         Some(seed) => println!("{} seeds failed; `tests/sim --seed {seed}` tells the story of the first", failed.len()),
@@ -123,22 +132,39 @@ fn many(args: &Args) -> bool {
     failed.is_empty()
 }
 
+/// What the work makes of each number, in no order: a seed is a world of its own.
+fn on_every_core<T: Send>(numbers: Range<u64>, work: impl Fn(u64) -> Option<T> + Sync) -> Vec<T> {
+    let next = AtomicU64::new(numbers.start);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let worker = || {
+        let taken = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        taken.take_while(|number| *number < numbers.end).filter_map(&work).collect::<Vec<T>>()
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a seed panicked")).collect()
+    })
+}
+
 /// Breaks each invariant on purpose, and names the seed that notices.
 fn mutations(most: u64) -> bool {
-    let mut all = true;
-    for (mutation, number, what) in Mutation::ALL {
+    let all = Mutation::ALL;
+    let mut told = on_every_core(0..all.len() as u64, |at| {
+        let (mutation, number, what) = all[usize::try_from(at).ok()?];
         let mark = format!("invariant {number}:");
         let caught = (1..=most).find_map(|seed| {
             let told = session::play(seed, false, Some(mutation));
             told.wrong.into_iter().find(|wrong| wrong.starts_with(&mark)).map(|wrong| (seed, wrong))
         });
-        all &= caught.is_some();
-        match caught {
-            Some((seed, wrong)) => println!("{number:>2}  {what}\n      seed {seed}: {wrong}"),
-            None => println!("{number:>2}  {what}\n      NOT CAUGHT in {most} seeds"),
-        }
-    }
-    all
+        let line = match &caught {
+            Some((seed, wrong)) => format!("{number:>2}  {what}\n      seed {seed}: {wrong}"),
+            None => format!("{number:>2}  {what}\n      NOT CAUGHT in {most} seeds"),
+        };
+        Some((at, caught.is_some(), line))
+    });
+    told.sort();
+    told.iter().for_each(|(.., line)| println!("{line}"));
+    told.iter().all(|(_, caught, _)| *caught)
 }
 
 impl Counters {
