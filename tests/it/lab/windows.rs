@@ -129,19 +129,36 @@ fn a_window_opens_on_its_days_on_the_clocks_of_its_zone() {
     // An hour ago there: today's is over.
     let zone = TimeZone::get("Asia/Kathmandu").unwrap();
     let start = (now() - SignedDuration::from_hours(1)).to_zoned(zone).strftime("%H:%M").to_string();
-    for (name, keys, day) in [
-        ("zone", "", "1"),
-        ("days", "days = [\"Sat\", \"Wed\"]", "u == 6 || u == 3"),
-        ("weeks", "days = [\"Sun\"]\nweeks = [2, -1]", "u == 7 && ((d > 7 && d <= 14) || left < 7)"),
-        ("patch-tuesday", "after_patch_tuesday = \"4d\"", "u == 6 && d > 11 && d <= 18"),
+    let opens = |day: &str| by_date("Asia/Kathmandu", &start, day);
+    // Of each two the one that differs today from what a window without these keys would be.
+    for (name, without, keys) in [
+        ("days", "1", [("days = [\"Sat\"]", "u == 6"), ("days = [\"Wed\"]", "u == 3")]),
+        (
+            "weeks",
+            "u == 7",
+            [
+                ("days = [\"Sun\"]\nweeks = [2]", "u == 7 && d > 7 && d <= 14"),
+                ("days = [\"Sun\"]\nweeks = [4, -1]", "u == 7 && ((d > 21 && d <= 28) || left < 7)"),
+            ],
+        ),
+        (
+            "patch-tuesday",
+            "1",
+            [
+                ("after_patch_tuesday = \"4d\"", "u == 6 && d > 11 && d <= 18"),
+                ("after_patch_tuesday = \"0d\"", "u == 2 && d > 7 && d <= 14"),
+            ],
+        ),
     ] {
+        let tells = |(_, day): &&(&str, &str)| opens(day) != opens(without);
+        let (keys, day) = keys.iter().find(tells).unwrap();
         let clock = format!("start = \"{start}\"\nlength = \"30m\"\nzone = \"Asia/Kathmandu\"");
         bench.plan_of(name, "packages = [\"lab-plain\"]", &format!("[[stage.window]]\n{keys}\n{clock}"));
         let document = bench.json(3, &["run", &format!("{name}.toml"), "--yes", "--wait", "1s"]);
         let waiting = &document["waiting"];
         assert_eq!(waiting["kind"], "window", "{document:#}");
-        let opens: Timestamp = waiting["opens_at"].as_str().unwrap().parse().unwrap();
-        assert_eq!(opens, by_date("Asia/Kathmandu", &start, day), "{name}");
+        let at: Timestamp = waiting["opens_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(at, opens(day), "{name}: {keys}");
     }
     bench.host("uat-1").assert_untouched();
 }
