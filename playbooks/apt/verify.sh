@@ -12,8 +12,7 @@ step_verify() {
     done <"$WORK/not.reached"
     report_installed
     if interrupted; then problem apply "dpkg is not clean: $(audit_words)"; fi
-    stale_services
-    report_stale
+    [ "${RESTART:-needed}" = never ] || { stale_services; report_stale; }
     reboot_state
     done_ok
 }

@@ -332,22 +332,24 @@ impl Rollout {
         let run = self.host(host);
         HostFacts {
             name: &self.settings().hosts[host.at()].name,
-            trouble: trouble(run),
+            trouble: trouble(self, host),
             ops: if run.place == Place::Excepted { &[] } else { self.ops(host) },
             reboot: boots(run, reboot),
-            checks: held(run),
+            checks: held(self, host),
         }
     }
 }
 
 /// The checks that held after the host's change; none: it was not changed.
-pub(super) fn held(run: &HostRun) -> Option<Vec<String>> {
-    let changed = matches!(run.place, Place::Patched | Place::Kept);
-    changed.then(|| report::checks(run).into_iter().filter(|check| check.ok).map(|check| check.name).collect())
+pub(super) fn held(rollout: &Rollout, host: HostIx) -> Option<Vec<String>> {
+    let changed = matches!(rollout.host(host).place, Place::Patched | Place::Kept);
+    changed
+        .then(|| report::checks(rollout, host).into_iter().filter(|check| check.ok).map(|check| check.name).collect())
 }
 
 /// Why a person must look at the host: whatever is not simply well. Nobody has permitted that beforehand.
-fn trouble(run: &HostRun) -> Option<String> {
+fn trouble(rollout: &Rollout, host: HostIx) -> Option<String> {
+    let run = rollout.host(host);
     if let Some(problem) = run.problem.as_ref().or(run.undo_problem.as_ref()) {
         return Some(cut(&problem.message));
     }
@@ -355,7 +357,7 @@ fn trouble(run: &HostRun) -> Option<String> {
     if !well {
         return Some("it is neither patched nor current".to_owned());
     }
-    if let Some(check) = report::checks(run).iter().find(|check| !check.ok) {
+    if let Some(check) = report::checks(rollout, host).iter().find(|check| !check.ok) {
         return Some(format!("its check {} does not hold", cut(&check.name)));
     }
     // What somebody changed since it was approved.

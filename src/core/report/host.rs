@@ -12,7 +12,7 @@ use crate::core::host::{HostRun, Place};
 use crate::core::ids::HostIx;
 use crate::core::problem::ErrorKind;
 use crate::core::rollout::Rollout;
-use crate::core::settings::RunKind;
+use crate::core::settings::{Restart, RunKind};
 use crate::core::stage::{Phase, StageRun};
 
 /// Where a host stands, in the words of the documents.
@@ -162,7 +162,7 @@ pub fn host_result(rollout: &Rollout, host: HostIx) -> HostResult {
         services: services(run),
         reboot: reboot(run),
         dead_man: run.armed.then_some(DeadMan::Armed),
-        checks: checks(run),
+        checks: checks(rollout, host),
         error: run.undo_problem.clone().or_else(|| run.problem.clone()).map(|problem| problem.on(&settings.name)),
         duration_ms: run.worked_ms,
         way_back_ms: run.way_back_ms().filter(|_| rollout.is_drill()),
@@ -316,13 +316,15 @@ pub(super) fn reboot(run: &HostRun) -> Reboot {
 }
 
 /// What checks of a host said: those before the patch, what verifying it found, those after it.
-pub(in crate::core) fn checks(run: &HostRun) -> Vec<CheckResult> {
+pub(in crate::core) fn checks(rollout: &Rollout, host: HostIx) -> Vec<CheckResult> {
+    let run = rollout.host(host);
     let of = |report: &Option<Box<StepReport>>, when| {
         let all = report.iter().flat_map(|report| report.checks.iter());
         all.map(move |found| check_result(found, when)).collect::<Vec<_>>()
     };
     let mut all = of(&run.probed, CheckWhen::Before);
-    all.extend(verified(run));
+    let restart = rollout.settings().stages[rollout.stage_of(host).at()].restart;
+    all.extend(verified(run, restart));
     // Of a host that is back they say why it went.
     all.extend(of(&run.checked, CheckWhen::After));
     all
@@ -338,8 +340,8 @@ fn check_result(found: &Check, when: CheckWhen) -> CheckResult {
     }
 }
 
-/// What verifying a host found, for as long as it holds.
-fn verified(run: &HostRun) -> Vec<CheckResult> {
+/// What verifying a host found, for as long as it holds. Of services it says nothing where nobody looked at them.
+fn verified(run: &HostRun, restart: Restart) -> Vec<CheckResult> {
     let Some(report) = run.settled.as_deref() else { return Vec::new() };
     let installed = matches!(run.place, Place::Patched | Place::Kept);
     if !installed {
@@ -359,12 +361,11 @@ fn verified(run: &HostRun) -> Vec<CheckResult> {
         inconclusive: false,
         detail,
     };
-    let built_in = [
-        check("packages", true, format!("{} as resolved", report.packages.len())),
-        check("services", failed == 0, services),
-    ];
+    let packages = check("packages", true, format!("{} as resolved", report.packages.len()));
+    let looked = restart != Restart::Never || !report.services.is_empty();
+    let services = looked.then(|| check("services", failed == 0, services));
     let own = report.checks.iter().map(|found| check_result(found, CheckWhen::After));
-    built_in.into_iter().chain(own).collect()
+    std::iter::once(packages).chain(services).chain(own).collect()
 }
 
 /// The time between two moments, in milliseconds; 0 where the clock went back.

@@ -80,7 +80,7 @@ impl Rollout {
         if let Some(host) = hosts().find(|host| !is_well(self.host(*host).place)) {
             return Some(format!("{} is not patched", name(host)));
         }
-        if let Some(host) = hosts().find(|host| report::checks(self.host(*host)).iter().any(|check| !check.ok)) {
+        if let Some(host) = hosts().find(|host| report::checks(self, *host).iter().any(|check| !check.ok)) {
             return Some(format!("a check of {} does not hold", name(host)));
         }
         // What somebody changed since is for a person to look at.
@@ -107,7 +107,7 @@ impl Rollout {
     fn without_check(&self, ix: StageIx, name: &str) -> Option<String> {
         let hosts = self.settings.stages[ix.at()].hosts.iter();
         hosts.filter(|host| !self.ops(**host).is_empty()).find_map(|host| {
-            let held = held(self.host(*host))?;
+            let held = held(self, *host)?;
             let lacks = !held.iter().any(|check| check == name);
             lacks.then(|| format!("{} has no check {name} that held", self.settings.hosts[host.at()].name))
         })

@@ -31,7 +31,7 @@ fn what_a_stage_needs_is_fetched_before_its_window() {
 
 #[test]
 fn what_cannot_be_undone_needs_something_else_and_says_so() {
-    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
     bench.playbook_without("rollback");
     let text = bench.read("own/apt.toml");
     bench.write(
@@ -47,9 +47,15 @@ fn what_cannot_be_undone_needs_something_else_and_says_so() {
         answer.err
     );
 
-    bench.plan_of("lab", patch, "compensate = { local = \"echo fail over from {{ host.name }} >>instead.log\" }");
+    // On this machine for the one, on the host for the other, where it does not come to its end.
+    let here = "compensate = { local = \"echo fail over from {{ host.name }} >>instead.log\" }";
+    let there = "compensate = { run = \"echo fails over >/root/instead; sleep 30\", timeout = \"1s\" }";
+    bench.plan_of("lab", patch, &format!("needs = []\n{here}"));
+    let plan = bench.read("plan.toml");
+    let (uat, prod) = plan.rsplit_once(here).unwrap();
+    bench.write("plan.toml", &format!("{uat}{there}{prod}"));
     let document = bench.json(3, &["run", "plan.toml", "--yes"]);
-    let (id, digest) = (document["run_id"].as_str().unwrap(), document["waiting"]["digest"].as_str().unwrap());
+    let id = document["run_id"].as_str().unwrap();
     let status = bench.patchctl(&["status", id]);
     assert!(status.out.contains("CANNOT BE UNDONE: firmware has no older version"), "{}", status.out);
     assert!(
@@ -57,11 +63,15 @@ fn what_cannot_be_undone_needs_something_else_and_says_so() {
         "{}",
         status.out
     );
-    let document =
-        bench.json(6, &["reject", id, "--digest", &digest[..20], "--reason", "it does not boot", "--resume"]);
+    bench.json(0, &["reject", id, "--stage", "uat", "--reason", "it does not boot"]);
+    let document = bench.json(6, &["reject", id, "--stage", "prod", "--reason", "it does not boot", "--resume"]);
     assert_eq!(standing(&document, "uat-1"), "ROLLBACK/FAILED not_exact");
     assert_eq!(bench.read("instead.log"), "fail over from uat-1\n");
     let differences = &host(&document, "uat-1")["rollback"]["differences"];
     assert_eq!(differences[0], "package lab-plain: 1.0 before, 2.0 now", "{document:#}");
     assert_eq!(bench.host("uat-1").version("lab-plain"), "2.0");
+    assert_eq!(standing(&document, "prod-1"), "ROLLBACK/FAILED rollback_failed");
+    let error = &host(&document, "prod-1")["error"];
+    assert_eq!(error["message"], "compensate did not end within 1 s", "{error}");
+    assert_eq!(bench.host("prod-1").read("/root/instead"), "fails over\n");
 }

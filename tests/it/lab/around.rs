@@ -11,7 +11,7 @@ use super::host::{plain, wait_until};
 
 const APPROVED: [&str; 5] = ["--yes", "--approve", "all", "--reason", "fine"];
 
-/// A web server on this machine: each request is answered by what is set now.
+/// A web server on this machine: each request is answered by what is set now, one for `/slow` in 0.3 seconds.
 struct Web {
     port: u16,
     answer: Arc<Mutex<(u16, String)>>,
@@ -46,10 +46,19 @@ fn serve(mut stream: TcpStream, answer: &Mutex<(u16, String)>, asked: &Mutex<Vec
     let mut request = [0; 4096];
     let read = stream.read(&mut request).unwrap_or(0);
     let text = String::from_utf8_lossy(&request[..read]).into_owned();
-    asked.lock().unwrap().push(text.lines().next().unwrap_or_default().to_owned());
+    let line = text.lines().next().unwrap_or_default();
+    asked.lock().unwrap().push(line.to_owned());
+    if line.contains("/slow") {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
     let (status, body) = answer.lock().unwrap().clone();
     let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
+}
+
+/// What a Prometheus server says where the query's only value is this.
+fn value(value: &str) -> String {
+    format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"value":[1,"{value}"]}}]}}}}"#)
 }
 
 /// A plan for one package with this in each stage.
@@ -73,6 +82,7 @@ fn check_of<'a>(document: &'a Value, of: &str, name: &str, when: &str) -> &'a Va
 fn hooks_and_checks_come_in_their_order_with_their_values() {
     let Some(bench) = Bench::start(&[plain("uat-1"), plain("prod-1")]) else { return };
     let web = Web::start(200, r#"{"status":{"db":"ok"},"n":1}"#);
+    let metrics = Web::start(200, &value("0.995"));
     bench.defaults("user = \"root\"\nvars = { site = \"a b'$(touch /tmp/pwned)\", port = 22 }");
     plan(
         &bench,
@@ -87,7 +97,7 @@ name = "unit"
 unit = "ssh.service"
 [[stage.check]]
 name = "rows"
-run = "cat /etc/hostname; echo {{{{ host.vars.site }}}}"
+run = "cat /etc/hostname; echo {{{{ host.vars.site }}}}; dpkg-query -W lab-plain >>/root/hooks.log"
 compare = true
 [[stage.check]]
 name = "port"
@@ -99,10 +109,17 @@ json = "status.db"
 equals = "ok"
 latency = "5s"
 [[stage.check]]
+name = "slo"
+prometheus = "http://127.0.0.1:{metrics}"
+query = "up"
+min = 0.99
+max = 1
+[[stage.check]]
 name = "here"
 local = "test {{{{ host.name }}}} != x"
 when = "after""#,
-            port = web.port
+            port = web.port,
+            metrics = metrics.port,
         ),
     );
     let document = run(&bench, 0);
@@ -114,7 +131,8 @@ when = "after""#,
     assert_eq!(log, format!("before_stage uat\n{}before_stage prod\n{}", here("uat-1"), here("prod-1")));
     assert_eq!(
         bench.host("uat-1").read("/root/hooks.log"),
-        format!("after_host uat-1 {value}\nlab-plain\t2.0\nafter_stage uat\n")
+        format!("lab-plain\t1.0\nlab-plain\t2.0\nafter_host uat-1 {value}\nlab-plain\t2.0\nafter_stage uat\n"),
+        "the check before the patch, the one after it, and what follows"
     );
     assert!(!std::path::Path::new("/tmp/pwned").exists() && !bench.host("uat-1").exists("/tmp/pwned"));
     for (name, when, detail) in [
@@ -134,11 +152,17 @@ when = "after""#,
         check_of(&document, "uat-1", "page", "after")["detail"].as_str().unwrap().starts_with("status.db is \"ok\"")
     );
     assert_eq!(check_of(&document, "uat-1", "here", "after")["ok"], true);
+    assert_eq!(check_of(&document, "uat-1", "slo", "after")["detail"], "0.995");
     let asked = web.asked();
     let line = "GET /health?host=uat-1&site=a%20b%27%24%28touch%20%2Ftmp%2Fpwned%29 HTTP/1.1";
     assert!(asked.iter().filter(|asked| asked.as_str() == line).count() >= 2, "{asked:#?}");
     // What hooks printed is in the record.
     let journal = bench.read(&format!("state/runs/{run_id}/journal.jsonl"));
+    let events: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps = events.iter().filter(|event| event["event"] == "step_started" && event["host"] == 0);
+    let steps: Vec<&str> = steps.map(|event| event["step"].as_str().unwrap()).collect();
+    let around = ["before", "probe", "apply", "check", "after"];
+    assert_eq!(steps.into_iter().filter(|step| around.contains(step)).collect::<Vec<_>>(), around);
     let ended = journal.lines().find(|line| line.contains("\"step_ended\"") && line.contains("\"before\"")).unwrap();
     let ended: Value = serde_json::from_str(ended).unwrap();
     let blob = ended["result"]["done"]["log"].as_str().unwrap().trim_start_matches("sha256:");
@@ -201,6 +225,60 @@ after_host = { local = "echo {{ host.name }} >>after.log" }"#,
     let mut after: Vec<String> = bench.read("after.log").lines().map(str::to_owned).collect();
     after.sort();
     assert_eq!(after, ["uat-1", "uat-2", "uat-3"], "whatever was begun is ended");
+
+    // Each kind of check says why it does not hold.
+    let web = Web::start(200, r#"{"status":{"db":"down"}}"#);
+    let (page, closed) = (format!("http = \"http://127.0.0.1:{}", web.port), free_port());
+    let (low, high) = (Web::start(200, &value("0.5")), Web::start(200, &value("1.5")));
+    let query =
+        |web: &Web, bound: &str| format!("prometheus = \"http://127.0.0.1:{}\"\nquery = \"up\"\n{bound}", web.port);
+    let bad = [
+        ("status", format!("{page}\"\nstatus = [204, 301]"), "200 in "),
+        ("body", format!("{page}\"\nbody = \"up\""), "200, and its body has no \"up\""),
+        (
+            "equals",
+            format!("{page}\"\njson = \"status.db\"\nequals = \"ok\""),
+            "status.db is \"down\", and should be \"ok\"",
+        ),
+        ("json", format!("{page}\"\njson = \"status.cache\""), "200, and its JSON has no `status.cache`"),
+        ("latency", format!("{page}/slow\"\nlatency = \"200ms\""), ", and may take 200 ms"),
+        ("min", query(&low, "min = 0.99\nmax = 1"), "0.5, and must be at least 0.99"),
+        ("max", query(&high, "min = 0.99\nmax = 1"), "1.5, and must be at most 1"),
+        ("tcp", format!("tcp = \"127.0.0.1:{closed}\""), "refused"),
+        ("unit", "unit = \"no-such.service\"".into(), "inactive"),
+        ("local", "local = \"echo gone; exit 4\"".into(), "exit code 4: gone"),
+    ];
+    let check = |(name, keys, _): &(&str, String, &str)| {
+        format!("[[stage.check]]\nname = \"{name}\"\n{keys}\nwithin = \"1s\"\nwhen = \"before\"\n")
+    };
+    plan(&bench, &bad.iter().map(check).collect::<String>());
+    let document = run(&bench, 7);
+    for (name, _, detail) in &bad {
+        let found = check_of(&document, "uat-1", name, "before");
+        assert!(found["ok"] == false && found["detail"].as_str().unwrap().contains(detail), "{found}");
+    }
+    bench.host("uat-1").assert_untouched();
+
+    // And a stage that cannot begin does not.
+    for (before_stage, why) in [
+        ("run = \"echo no; exit 1\"", "before_stage ended with exit code 1: no"),
+        ("local = \"echo waits; sleep 60\", timeout = \"1s\"", "before_stage did not end within 1 s: waits"),
+    ] {
+        plan(&bench, &format!("[stage.hooks]\nbefore_stage = {{ {before_stage} }}"));
+        let document = run(&bench, 7);
+        assert_eq!(first_error(&document)["message"], format!("stage uat: {why}"));
+        let stage = &document["stages"][0];
+        assert_eq!((&stage["state"], &stage["state_reason"]), (&"FAILED".into(), &"refused".into()), "{stage:#}");
+        assert_eq!(standing(&document, "uat-1"), "NONE/FAILED skipped");
+        assert_eq!(host(&document, "uat-1")["action_cause"], "before_stage failed, so no host of the stage was begun");
+        assert_eq!(bench.host("uat-1").version("lab-plain"), "1.0");
+        assert!(!bench.host("uat-1").is_claimed());
+    }
+}
+
+/// A port of this machine on which nobody listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -277,7 +355,8 @@ fn what_monitoring_cannot_tell_waits_for_a_person() {
 
 #[test]
 fn hosts_of_a_rack_one_at_a_time_and_databases_first() {
-    let Some(bench) = Bench::start(&[plain("uat-1"), plain("uat-2"), plain("uat-3")]) else { return };
+    let names = ["uat-1", "uat-2", "uat-3", "uat-4"];
+    let Some(bench) = Bench::start(&names.map(plain)) else { return };
     let text = bench.read("inventory.toml");
     let host = |name: &str, more: &str| {
         let head = format!("[hosts.\"{name}\"]\n");
@@ -286,20 +365,22 @@ fn hosts_of_a_rack_one_at_a_time_and_databases_first() {
     let changes = [
         host("uat-1", "vars = { rack = \"a\" }"),
         host("uat-2", "vars = { rack = \"a\" }"),
-        host("uat-3", "vars = { rack = \"b\" }\ntags = [\"db\"]"),
+        host("uat-3", "vars = { rack = \"b\" }\ntags = [\"cache\"]"),
+        host("uat-4", "vars = { rack = \"c\" }\ntags = [\"db\"]"),
     ];
     let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
     bench.write("inventory.toml", &text);
     let hooks = "[stage.hooks]\nbefore_host = { local = \"echo + {{ host.name }} >>order.log\" }\n\
                  after_host = { local = \"echo - {{ host.name }} >>order.log\" }";
-    plan(&bench, &format!("parallel = 3\nspread = \"rack\"\nafter = \"db\"\n{hooks}"));
+    plan(&bench, &format!("parallel = 4\nspread = \"rack\"\nafter = [\"db\", \"cache\"]\n{hooks}"));
     run(&bench, 0);
     let order = bench.read("order.log");
-    assert_eq!(order.lines().collect::<Vec<_>>(), ["+ uat-3", "- uat-3", "+ uat-1", "- uat-1", "+ uat-2", "- uat-2"]);
+    let one_by_one = ["uat-4", "uat-3", "uat-1", "uat-2"].map(|name| format!("+ {name}\n- {name}\n"));
+    assert_eq!(order, one_by_one.concat());
     plan(&bench, "spread = \"row\"");
     let answer = bench.patchctl(&["check", "plan.toml"]).ended(2);
     assert!(
-        answer.err.contains("`spread` is by the variable `row`, which the host `uat-1` (and 2 more) does not have"),
+        answer.err.contains("`spread` is by the variable `row`, which the host `uat-1` (and 3 more) does not have"),
         "{}",
         answer.err
     );

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::bench::{Bench, host, standing};
-use super::host::{Spec, spec, wait_until};
+use super::host::{Host, Spec, spec, wait_until};
 
 const RUN: [&str; 6] = ["run", "plan.toml", "--yes", "--approve", "all", "--reason=fine"];
 
@@ -108,4 +108,19 @@ fn a_signal_leaves_no_host_that_would_undo_its_change() {
     let document = bench.json(0, &["resume", "last", "--yes", "--approve", "all", "--reason", "fine"]);
     assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched");
     assert_eq!(uat.dpkg_actions(), ["upgrade lab-slow:all 1.0 2.0"]);
+}
+
+#[test]
+fn without_a_word_in_the_plan_only_hosts_whose_way_in_is_touched_wait_to_be_told() {
+    let Some(bench) = Bench::start(&[with("uat-1", "lab-sshd-break"), with("uat-2", "lab-plain")]) else { return };
+    bench.plan_of("lab", "packages = [\"lab-sshd-break\", \"lab-plain\"]", "approval = { when = \"before\" }");
+    let waits = bench.json(3, &["run", "plan.toml", "--yes"]);
+    bench.hosts.iter().for_each(Host::assert_untouched);
+    let waits_for: std::collections::BTreeMap<String, Value> = bench
+        .journal()
+        .iter()
+        .filter(|event| event["event"] == "step_ended" && event["step"] == "resolve")
+        .map(|event| (event["host"].to_string(), event["result"]["resolved"]["dead_man"].clone()))
+        .collect();
+    assert_eq!(waits_for.into_values().collect::<Vec<_>>(), [Value::from(300), Value::Null], "{waits:#}");
 }

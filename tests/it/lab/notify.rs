@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha2::Sha256;
 
 use super::bench::{Bench, stage};
 use super::host::{plain, wait_until};
@@ -69,11 +72,34 @@ fn what_a_gate_says_can_be_pasted() {
 #[test]
 fn a_rejection_tells_of_the_rollback() {
     let Some((bench, server)) = told() else { return };
+    // The hook's secrets come from commands this time, and others are told of a part of it.
+    let plan = bench.read("plan.toml").replace("url_file = \"url\"", "url_command = \"cat url\"");
+    let plan = plan.replace("secret_file = \"key\"", "secret_command = \"cat key\"");
+    let mail =
+        "to = [\"ops@example.com\", \"cab@example.com\"], from = \"patch@example.com\", command = \"cat >>mail\"";
+    let others = format!(
+        "[[notify]]\non = [\"finished\"]\nemail = {{ {mail} }}\n\
+         [[notify]]\non = [\"gate\", \"rollback\"]\ncommand = {{ run = \"cat >>told; echo >>told\" }}\n"
+    );
+    bench.write("plan.toml", &format!("{plan}{others}"));
     bench.json(3, &["run", "plan.toml", "--yes"]);
+    assert!(!bench.path("mail").exists(), "it is not finished");
     bench.json(4, &["reject", "last", "--reason", "latency doubled", "--resume"]);
     let got = server.wait_for(3);
     assert_eq!(events(&got), ["gate", "rollback", "finished"]);
     assert!(got[1].json()["text"].to_string().contains("latency doubled"), "{:#}", got[1].json());
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"canary-of-the-key").unwrap();
+    mac.update(&got[1].body);
+    let signature = got[1].header("X-Patchctl-Signature").unwrap().strip_prefix("sha256=").unwrap();
+    mac.verify_slice(&HEXLOWER.decode(signature.as_bytes()).unwrap()).unwrap();
+
+    let mail = bench.read("mail");
+    for line in ["From: patch@example.com", "To: ops@example.com,", " cab@example.com", "X-Patchctl-Event: finished"] {
+        assert_eq!(mail.lines().filter(|found| *found == line).count(), 1, "{line}: {mail}");
+    }
+    let told: Vec<Value> = bench.read("told").lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let told: Vec<&Value> = told.iter().map(|message| &message["event"]).collect();
+    assert_eq!(told, ["gate", "rollback"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn production_gets_the_proved_version_although_a_newer_one_has_come() {
         return;
     };
     bench.hosts.iter().for_each(|host| host.install_made("lab-plain", "0.9"));
+    bench.hosts.iter().for_each(|host| host.install_made("lab-held", "0.9"));
     bench.plan("packages = [\"lab-plain\"]");
     let paused = bench.json(3, &["run", "plan.toml", "--yes"]);
     assert_eq!(bench.host("uat-1").version("lab-plain"), "1.0");
@@ -23,6 +24,12 @@ fn production_gets_the_proved_version_although_a_newer_one_has_come() {
     assert_eq!(bench.host("prod-1").version("lab-plain"), "1.0");
     assert_eq!(host(&document, "prod-1")["packages"][0]["after"], "1.0");
     assert_eq!(bench.host("prod-1").candidate("lab-plain"), "2.0");
+
+    // Where the plan lets them float, production gets what is current there.
+    bench.plan("packages = [\"lab-held\"]\npin = \"off\"");
+    bench.json(0, &RUN);
+    let held = ["uat-1", "prod-1"].map(|name| bench.host(name).version("lab-held"));
+    assert_eq!(held, ["1.0", "2.0"]);
 }
 
 #[test]
@@ -48,4 +55,21 @@ fn or_it_is_refused_if_the_plan_says_so() {
     assert!(host(&document, "prod-1")["error"]["message"].as_str().unwrap().contains("lab-held"));
     assert_eq!(stage(&document, "uat")["state"], "SUCCESS");
     bench.host("prod-1").assert_untouched();
+
+    // Or a person is asked before the stage begins, at its gate.
+    let asks = "select = \"all\"\nunproven = \"ask\"";
+    bench.plan_of("open", asks, "approval = false");
+    let refused = bench.patchctl(&["check", "open.toml"]).ended(2);
+    assert!(refused.err.contains("asks at a stage's gate, and stage prod has none"), "{}", refused.err);
+    bench.plan(asks);
+    let document = bench.json(3, &["run", "plan.toml", "--yes", "--approve", "uat", "--reason", "fine"]);
+    let waiting = &document["waiting"];
+    assert_eq!((&waiting["kind"], &waiting["stage"]), (&"approval".into(), &"prod".into()), "{waiting:#}");
+    bench.host("prod-1").assert_untouched();
+    let (run, digest) = (document["run_id"].as_str().unwrap(), waiting["digest"].as_str().unwrap());
+    let status = bench.patchctl(&["status", run]);
+    assert!(status.out.contains("lab-held"), "{}", status.out);
+    bench.json(0, &["approve", run, "--digest", digest, "--reason", "it may stay behind"]);
+    bench.json(0, &["resume", run, "--approve", "prod", "--reason", "fine"]);
+    assert_eq!(bench.host("prod-1").dpkg_actions(), ["upgrade lab-plain:all 1.0 2.0"]);
 }

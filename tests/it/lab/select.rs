@@ -39,6 +39,9 @@ fn each_selection_is_what_it_says() {
         set(&["lab-plain", "libssl3", "openssl"])
     );
     assert_eq!(packages(&resolved("packages = [\"lab-plain=2.0\"]")), set(&["lab-plain"]));
+    // On hosts of this playbook it is called otherwise.
+    let elsewhere = "packages = [\"openssl\"]\npackages_for = { apt = [\"lab-plain\"], dnf = [\"lab-held\"] }";
+    assert_eq!(packages(&resolved(elsewhere)), set(&["lab-plain"]));
     // Not installed: nothing to do, unless the plan installs.
     assert_eq!(packages(&resolved("packages = [\"lab-reboot\"]")), set(&[]));
     assert_eq!(packages(&resolved("packages = [\"lab-reboot\"]\ninstall = true")), set(&["lab-reboot"]));

@@ -178,15 +178,20 @@ fn what_cannot_be_put_back_whole_is_not_changed() {
     assert_eq!(disk.subvolumes(), ["app", "app/sub"], "nothing is left of what was tried");
 }
 
-/// The host's folder, copied from this machine.
-fn by_commands(bench: &Bench, more: &str) -> String {
-    let data = bench.hosts[0].path("/srv/data/app").display().to_string();
-    let copies = bench.path("copies").display().to_string();
+/// The host's folder, copied by commands: here, on its disk (`local`), or there (`run`).
+fn by_commands(bench: &Bench, on: &str, more: &str) -> String {
+    let host = &bench.hosts[0];
+    let root = if on == "local" { host.path("/").display().to_string() } else { "/".to_owned() };
+    let (data, copies, acts) =
+        (format!("{root}srv/data/app"), format!("{root}root/copies"), format!("{root}root/acts"));
+    // At which version of the package it is put back.
+    let version = format!("dpkg-query --admindir={root}var/lib/dpkg -W -f ' ${{Version}}' lab-data >>{acts}");
     format!(
         "[stage.snapshot]\n\
-         take = {{ local = \"mkdir -p {copies} && cp -a {data} {copies}/{{{{ run.id }}}} && echo take >>acts\" }}\n\
-         restore = {{ local = \"rm -rf {data} && cp -a {copies}/{{{{ run.id }}}} {data} && echo restore >>acts\" }}\n\
-         remove = {{ local = \"rm -r {copies}/{{{{ run.id }}}} && echo remove >>acts\" }}\n{more}\n"
+         take = {{ {on} = \"mkdir -p {copies} && cp -a {data} {copies}/{{{{ run.id }}}} && echo take >>{acts}\" }}\n\
+         restore = {{ {on} = \"rm -rf {data} && cp -a {copies}/{{{{ run.id }}}} {data} && printf restore >>{acts} && \
+         {version} && echo >>{acts}\" }}\n\
+         remove = {{ {on} = \"rm -r {copies}/{{{{ run.id }}}} && echo remove >>{acts}\" }}\n{more}\n"
     )
 }
 
@@ -196,19 +201,49 @@ fn a_snapshot_by_commands_is_taken_put_back_and_removed() {
     let uat = bench.host("uat-1");
     let rows = || uat.sh("cat /srv/data/app/rows /srv/data/app/state");
     let acts = |expected: &[&str]| {
-        assert_eq!(bench.read("acts").lines().collect::<Vec<_>>(), expected);
-        assert_eq!(std::fs::read_dir(bench.path("copies")).unwrap().count(), 0);
-        bench.write("acts", "");
+        assert_eq!(uat.read("/root/acts").lines().collect::<Vec<_>>(), expected);
+        assert_eq!(uat.sh("ls /root/copies"), "");
+        uat.write("/root/acts", "");
     };
-    for more in ["", "restore_when = \"always\""] {
-        bench.plan_of("lab", MIGRATES, &by_commands(&bench, more));
+    // Beside the packages' way back after it, where that was not exact; or before it, whatever comes of it.
+    for (on, more, version) in [("local", "", "1.0"), ("run", "restore_when = \"always\"", "2.0")] {
+        bench.plan_of("lab", MIGRATES, &by_commands(&bench, on, more));
         let document = rejected(&bench, 4);
         assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored", "{document:#}");
         assert_eq!((rows(), uat.version("lab-data")), ("one two three\nsound\n".into(), "1.0".into()));
-        acts(&["take", "restore", "remove"]);
+        acts(&["take", &format!("restore {version}"), "remove"]);
     }
-    bench.plan_of("lab", MIGRATES, &by_commands(&bench, ""));
+    bench.plan_of("lab", MIGRATES, &by_commands(&bench, "run", ""));
     bench.json(0, &[&["run", "plan.toml"], &APPROVED[..]].concat());
     assert_eq!((rows().as_str(), uat.version("lab-data").as_str()), ("migrated\nsound\n", "2.0"));
     acts(&["take", "remove"]);
+}
+
+#[test]
+fn a_file_system_that_goes_or_fills_up_takes_its_host_back() {
+    if !btrfs_runs() {
+        return;
+    }
+    let names = ["uat-1", "uat-2", "uat-3"];
+    let Some(bench) = Bench::start(&names.map(|name| data(name).install(&["lab-plain=1.0"]))) else { return };
+    let worse = [
+        ("umount /srv/data", "mounts does not hold: not as before: /srv/data is not mounted any more"),
+        ("mount -o remount,ro /srv/data", "mounts does not hold: not as before: /srv/data cannot be written any more"),
+        ("head -c 200M /dev/zero >/srv/data/full", "disk does not hold: not as before: /srv/data is "),
+    ];
+    let mut disks = Vec::new();
+    for (host, (beside, _)) in bench.hosts.iter().zip(worse) {
+        let Some(disk) = Disk::on(host, &bench) else { return };
+        disks.push(disk);
+        let hook = format!("DPkg::Post-Invoke {{\"{beside} 2>/dev/null || true\";}};\n");
+        host.write("/etc/apt/apt.conf.d/99lab", &hook);
+    }
+    let stage = "parallel = 3\nrollback_scope = \"host\"\nmax_failed = 3\nhealth_within = \"0s\"";
+    bench.plan_of("lab", "packages = [\"lab-plain\"]", stage);
+    let document = bench.json(5, &[&["run", "plan.toml"], &APPROVED[..]].concat());
+    for (name, (_, why)) in names.into_iter().zip(worse) {
+        assert_eq!(standing(&document, name), "ROLLBACK/SUCCESS restored");
+        let message = host(&document, name)["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("check {why}")), "{name}: {message}");
+    }
 }

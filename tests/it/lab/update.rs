@@ -59,3 +59,34 @@ fn an_approved_update_goes_through_uat_to_production() {
     assert_eq!(bench.host("prod-1").dpkg_actions(), actions);
     assert!(!bench.host("prod-1").is_claimed());
 }
+
+#[test]
+fn services_on_old_code_are_restarted_listed_or_left_as_the_stage_says() {
+    let Some(bench) = Bench::start(&[spec("uat-1"), spec("lab-1"), spec("prod-1")]) else { return };
+    let pids = || ["uat-1", "lab-1", "prod-1"].map(|name| bench.host(name).main_pid("nginx"));
+    let before = pids();
+    let stage = |name: &str, restart: &str| {
+        format!("[[stage]]\nname = \"{name}\"\nhosts = \"{name}\"\nneeds = []\napproval = false\n{restart}\n")
+    };
+    let stages = [
+        stage("uat", "restart = \"report\""),
+        stage("lab", "restart = \"never\""),
+        stage("prod", "restart_exclude = [\"nginx*\"]"),
+    ];
+    let patch = "name = \"lab\"\ninventory = \"inventory.toml\"\n[patch]\npackages = [\"openssl\", \"libssl3\"]\n";
+    bench.write("plan.toml", &format!("{patch}{}", stages.concat()));
+    let document = bench.json(0, &["run", "plan.toml", "--yes"]);
+    let services = |name: &str, what: &str| -> Vec<String> {
+        serde_json::from_value(host(&document, name)["services"][what].clone()).unwrap()
+    };
+    let nginx = "nginx.service".to_owned();
+    assert_eq!(services("uat-1", "restarted"), [""; 0]);
+    assert!(services("uat-1", "stale").contains(&nginx), "{document:#}");
+    assert_eq!((services("lab-1", "restarted"), services("lab-1", "stale")), (vec![], vec![]), "nobody looked");
+    let checks = host(&document, "lab-1")["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["name"] != "services"), "{checks:#?}");
+    assert!(services("prod-1", "restarted").contains(&"ssh.service".to_owned()), "{document:#}");
+    assert!(services("prod-1", "stale").contains(&nginx), "{document:#}");
+    assert_eq!(pids(), before);
+    assert!(bench.host("uat-1").on_old_code("libssl").contains("nginx"));
+}

@@ -104,3 +104,61 @@ fn a_window_that_ends_while_a_host_is_patched_holds_the_next_one_back() {
     assert_eq!(standing(&undone, "uat-1"), "ROLLBACK/SUCCESS restored", "the way back waits for nothing");
     assert_eq!(bench.host("uat-1").version("lab-slow"), "1.0");
 }
+
+/// When a window opens next whose day is one of which this shell expression is true (`u`: the weekday, 1 is Monday; `d`:
+/// the day of the month; `left`: how many days of it are left after it), and which begins at that time: by date(1).
+fn by_date(zone: &str, start: &str, day: &str) -> Timestamp {
+    let script = format!(
+        "for n in $(seq 0 70); do
+            at=$(TZ={zone} date -d \"12:00 $n days\" +%F)
+            u=$(date -d $at +%u) d=$(date -d $at +%-d)
+            left=$(( $(date -d \"$(date -d $at +%Y-%m-01) 1 month -1 day\" +%-d) - d ))
+            [ $(({day})) = 1 ] || continue
+            opens=$(date -d \"TZ=\\\"{zone}\\\" $at {start}\" +%s)
+            [ $opens -le $(date +%s) ] || {{ echo $opens; exit; }}
+        done"
+    );
+    let output = std::process::Command::new("sh").args(["-c", &script]).env("LC_ALL", "C").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    Timestamp::from_second(text.trim().parse().unwrap()).unwrap()
+}
+
+#[test]
+fn a_window_opens_on_its_days_on_the_clocks_of_its_zone() {
+    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    // An hour ago there: today's is over.
+    let zone = TimeZone::get("Asia/Kathmandu").unwrap();
+    let start = (now() - SignedDuration::from_hours(1)).to_zoned(zone).strftime("%H:%M").to_string();
+    let opens = |day: &str| by_date("Asia/Kathmandu", &start, day);
+    // Of each two the one that differs today from what a window without these keys would be.
+    for (name, without, keys) in [
+        ("days", "1", [("days = [\"Sat\"]", "u == 6"), ("days = [\"Wed\"]", "u == 3")]),
+        (
+            "weeks",
+            "u == 7",
+            [
+                ("days = [\"Sun\"]\nweeks = [2]", "u == 7 && d > 7 && d <= 14"),
+                ("days = [\"Sun\"]\nweeks = [4, -1]", "u == 7 && ((d > 21 && d <= 28) || left < 7)"),
+            ],
+        ),
+        (
+            "patch-tuesday",
+            "1",
+            [
+                ("after_patch_tuesday = \"4d\"", "u == 6 && d > 11 && d <= 18"),
+                ("after_patch_tuesday = \"0d\"", "u == 2 && d > 7 && d <= 14"),
+            ],
+        ),
+    ] {
+        let tells = |(_, day): &&(&str, &str)| opens(day) != opens(without);
+        let (keys, day) = keys.iter().find(tells).unwrap();
+        let clock = format!("start = \"{start}\"\nlength = \"30m\"\nzone = \"Asia/Kathmandu\"");
+        bench.plan_of(name, "packages = [\"lab-plain\"]", &format!("[[stage.window]]\n{keys}\n{clock}"));
+        let document = bench.json(3, &["run", &format!("{name}.toml"), "--yes", "--wait", "1s"]);
+        let waiting = &document["waiting"];
+        assert_eq!(waiting["kind"], "window", "{document:#}");
+        let at: Timestamp = waiting["opens_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(at, opens(day), "{name}: {keys}");
+    }
+    bench.host("uat-1").assert_untouched();
+}

@@ -28,7 +28,7 @@ use crate::core::findings::Fate;
 use crate::core::ids::{HostIx, StageIx};
 use crate::core::problem::ErrorKind;
 use crate::core::rollout::{Effect, Refusal, Rollout};
-use crate::core::settings::{Amount, Scope};
+use crate::core::settings::{Amount, Restart, Scope};
 
 const PATCHED: (ActionPerformed, ActionState, StateReason) =
     (ActionPerformed::Patch, ActionState::Success, StateReason::Patched);
@@ -153,6 +153,20 @@ fn production_gets_only_what_uat_proved() {
     assert_eq!(world.stands(3), (ActionPerformed::None, ActionState::Failed, StateReason::Unproven));
     assert!(!world.changed(3));
     assert_eq!(world.outcome(), Outcome::Partial);
+}
+
+#[test]
+fn services_that_nobody_looked_at_are_no_evidence() {
+    let shown = |restart| {
+        let mut plan = settings();
+        plan.stages[0].restart = restart;
+        let mut world = World::new(plan).gate(0, Verdict::Approved, "fine").gate(1, Verdict::Approved, "fine");
+        world.drive();
+        let checks = crate::core::report::checks(&world.rollout, HostIx(0));
+        checks.into_iter().map(|check| check.name).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(Restart::Report), ["packages", "services"]);
+    assert_eq!(shown(Restart::Never), ["packages"]);
 }
 
 #[test]
