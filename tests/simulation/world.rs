@@ -77,6 +77,9 @@ impl Counters {
 
 pub(crate) struct World {
     pub(crate) rng: Rng,
+    /// How hosts look to the plan's checks.
+    pub(crate) looks: Rng,
+    pub(crate) looks_made: u64,
     pub(crate) started: Instant,
     pub(crate) skew: SignedDuration,
     /// The plan as it was meant. The core may be given another one, to see that this is caught.
