@@ -114,6 +114,7 @@ fn world(seed: u64, telling: bool, mutation: Option<Mutation>) -> (Shared, Arc<S
         bell: Arc::default(),
         acts: std::collections::BTreeMap::new(),
         letter_reasons: std::collections::BTreeMap::new(),
+        questions: std::collections::BTreeMap::new(),
         delivered: std::collections::BTreeSet::new(),
         stages_begun: std::collections::BTreeSet::new(),
         refused: std::collections::BTreeSet::new(),

@@ -98,6 +98,8 @@ pub(crate) struct World {
     pub(crate) bell: Arc<Notify>,
     pub(crate) acts: BTreeMap<String, Act>,
     pub(crate) letter_reasons: BTreeMap<String, String>,
+    /// How often each question was asked at the terminal.
+    pub(crate) questions: BTreeMap<String, u32>,
     /// IDs of messages that arrived, and of those that were refused.
     pub(crate) delivered: BTreeSet<String>,
     pub(crate) refused: BTreeSet<String>,
