@@ -412,8 +412,9 @@ impl Rollout {
     }
 
     fn undo_after_failure(&self, ix: StageIx, head: Digest) -> Option<Event> {
-        if self.settings.stages[ix.at()].on_exceeded == OnExceeded::Ask && self.cancelled.is_none() {
-            // The failed ones are back; what happens to the healthy ones a person decides.
+        if self.settings.stages[ix.at()].on_exceeded == OnExceeded::Ask {
+            // The failed ones are back; what happens to the healthy ones a person decides. Whoever cancels has: then
+            // nothing is left here but what was approved.
             return Some(match self.has_patched(ix) {
                 true => self.open_gate(ix, GateKind::After, head),
                 false => self.after_undo(ix, &UndoCause::Failed, head),
