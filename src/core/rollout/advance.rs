@@ -423,7 +423,8 @@ impl Rollout {
         if !self.undo_candidates(ix, &UndoCause::Failed).is_empty() {
             return Some(Event::UndoStarted { stage: ix, cause: UndoCause::Failed });
         }
-        if self.settings.stages[ix.at()].rollback_scope == Scope::Run {
+        // What was approved after its end stays, whatever becomes of a host of its that is recovered.
+        if self.settings.stages[ix.at()].rollback_scope == Scope::Run && !self.stages[ix.at()].took_back {
             let cause = UndoCause::FailedIn(ix);
             let others = || (0..).map(StageIx).take(self.stages.len()).filter(|other| *other != ix);
             // Nobody goes on while what they build on is taken back: the others stop first.

@@ -67,7 +67,7 @@ impl Rollout {
         (run.queue, run.wave, run.exceeded, run.unreached) = (queue.unwrap_or_default(), 0, false, false);
         (run.passed, run.fresh, run.shut) = (0, false, None);
         (run.soak, run.soaked, run.before, run.after) = (None, 0, None, false);
-        run.prefetched = false;
+        (run.prefetched, run.took_back) = (false, false);
         run.stale.clear();
         self.open.remove(&Slot::Gate(stage));
     }
