@@ -41,6 +41,8 @@ pub(crate) struct StageBook {
     /// Hosts that were approved, and those of them that the last approval was about.
     pub(crate) approved: BTreeSet<HostIx>,
     approved_last: BTreeSet<HostIx>,
+    /// Hosts that stay without anybody having to say so.
+    kept: BTreeSet<HostIx>,
     /// Those that were approved at a gate of their wave, as long as the stage goes on.
     passed: BTreeSet<HostIx>,
     /// When its approval began to be used.
@@ -61,6 +63,10 @@ pub(crate) struct StageBook {
     /// It goes back.
     failed_over: bool,
     exceeded: bool,
+    /// It ended, and what its failure was to take back in other stages has gone back.
+    took_back: bool,
+    /// It goes back since another stage failed.
+    for_another: bool,
     unreached: bool,
     failed: BTreeSet<HostIx>,
     busy: BTreeSet<HostIx>,
@@ -79,11 +85,15 @@ impl StageBook {
         }
     }
 
+    /// Every host that the stage has patched.
+    fn patched(&self) -> BTreeSet<HostIx> {
+        [&self.undecided, &self.approved, &self.kept].into_iter().flatten().copied().collect()
+    }
+
     /// Nothing more is expected of the host.
     fn forgets(&mut self, host: HostIx) {
-        for list in
-            [&mut self.undecided, &mut self.approved, &mut self.approved_last, &mut self.passed, &mut self.must_go_back]
-        {
+        let patched = [&mut self.undecided, &mut self.approved, &mut self.approved_last, &mut self.kept];
+        for list in patched.into_iter().chain([&mut self.passed, &mut self.must_go_back]) {
             list.remove(&host);
         }
     }
@@ -472,7 +482,7 @@ impl Ledger {
             book.failed.remove(host);
             book.may_go_back.remove(host);
             (book.end, book.gate, book.before_ok, book.exceeded, book.began) = (None, None, None, false, false);
-            book.unreached = false;
+            (book.unreached, book.took_back, book.for_another) = (false, false, false);
             (book.wave, book.soaked, book.soaks, book.failed_over) = (0, 0, None, false);
         }
         for book in &mut self.stages {

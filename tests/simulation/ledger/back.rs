@@ -29,7 +29,8 @@ impl Ledger {
         });
         self.nothing_bad(stage, &left);
         self.nothing_unclear(stage, &left, "they stay");
-        self.book(stage).undecided.clear();
+        let book = self.book(stage);
+        book.kept.append(&mut book.undecided);
     }
 
     /// The hosts that did not fail, and must not stay, since others did: too many of the stage, without a question.
@@ -56,16 +57,21 @@ impl Ledger {
     fn takes_the_run_back(&self, stage: StageIx) -> bool {
         let rules = &self.settings.stages[stage.at()];
         let wide = rules.rollback_scope == Scope::Run && rules.on_exceeded == OnExceeded::Rollback;
-        wide && self.stages[stage.at()].exceeded
+        wide && self.stages[stage.at()].exceeded && !self.stages[stage.at()].took_back
     }
 
     /// A stage whose failure takes the whole run back ends only when no other one keeps anything.
     pub(super) fn whole_run_goes_back(&mut self, stage: StageIx) {
-        if !self.takes_the_run_back(stage) || self.cancelled {
+        if !self.takes_the_run_back(stage) || self.book(stage).for_another {
+            return;
+        }
+        // What is approved from now on is approved in spite of it.
+        self.book(stage).took_back = true;
+        if self.cancelled {
             return;
         }
         let others = (0..).map(StageIx).zip(&self.stages).filter(|(ix, _)| *ix != stage);
-        let left: Vec<HostIx> = others.flat_map(|(_, book)| book.undecided.union(&book.approved)).copied().collect();
+        let left: Vec<HostIx> = others.flat_map(|(_, book)| book.patched()).collect();
         self.must(left.is_empty(), 7, || format!("too many of {stage:?} failed, and {left:?} of other stages stay"));
     }
 
@@ -74,7 +80,7 @@ impl Ledger {
         let (cancelled, book) = (self.cancelled, self.book(ix));
         let due = book.failed.contains(&host)
             || book.may_go_back.contains(&host)
-            || (cancelled && !book.approved.contains(&host));
+            || (cancelled && !book.approved.contains(&host) && !book.kept.contains(&host));
         self.must(due, 7, || format!("{host:?} of {ix:?} goes back, and neither failed nor has to"));
     }
 
@@ -114,13 +120,14 @@ impl Ledger {
         let of_wave = self.of_wave(ix);
         let book = self.book(ix);
         let back: BTreeSet<HostIx> = match (cause, scope) {
-            (UndoCause::FailedIn(_), _) => book.undecided.union(&book.approved).copied().collect(),
+            (UndoCause::FailedIn(_), _) => book.patched(),
             (UndoCause::Failed, Scope::Host) => BTreeSet::new(),
             (UndoCause::Failed, Scope::Wave) => book.undecided.intersection(&of_wave).copied().collect(),
             (UndoCause::Failed, Scope::Stage | Scope::Run) => book.undecided.union(&book.passed).copied().collect(),
             (UndoCause::Rejected | UndoCause::Cancelled | UndoCause::Drilled, _) => book.undecided.clone(),
         };
         (book.end, book.gate, book.proves, book.failed_over) = (None, None, false, true);
+        book.for_another = matches!(cause, UndoCause::FailedIn(_));
         book.must_go_back.extend(&back);
         book.may_go_back.extend(back);
     }

@@ -24,6 +24,9 @@ impl Ledger {
         book.approved.retain(|host| !approved.contains(host));
         book.passed.retain(|host| !approved.contains(host));
         book.undecided.extend(approved);
+        if ended {
+            book.undecided.append(&mut book.kept);
+        }
         if let Some(gate) = &mut book.gate {
             (gate.decided, gate.since) = (None, at);
             gate.digest = digest.unwrap_or(gate.digest);
