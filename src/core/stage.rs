@@ -134,6 +134,8 @@ pub struct StageRun {
     pub decisions: Vec<(GateKind, Digest, Decision, Timestamp)>,
     /// More hosts failed than may.
     pub exceeded: bool,
+    /// It has ended over that: whatever its failure takes back in other stages has gone back.
+    pub(super) took_back: bool,
     /// More hosts than may did not answer after the first change.
     pub unreached: bool,
     /// Its hosts were inspected again, and nobody has used that yet.
@@ -186,6 +188,7 @@ impl StageRun {
             gate: None,
             decisions: Vec::new(),
             exceeded: false,
+            took_back: false,
             unreached: false,
             fresh: false,
             stale: Vec::new(),

@@ -73,7 +73,7 @@ fn around_stage(stage: &mut Stage, rng: &mut Rng) {
     }
 }
 
-fn command(text: &str) -> Command {
+pub(crate) fn command(text: &str) -> Command {
     let command = Template::parse(text, Dialect::Shell).expect("a command");
     Command { on: Where::Local, command, timeout: Duration::from_secs(120) }
 }
@@ -85,6 +85,9 @@ pub(crate) struct Here(pub(crate) Shared);
 #[async_trait]
 impl Control for Here {
     async fn run(&self, command: &LocalCommand) -> Result<LocalEnd, String> {
+        if command.text.starts_with("look ") {
+            return self.look(command).await;
+        }
         let (wait, late, fails) = {
             let mut world = self.0.lock();
             let rate = world.faults.step;
@@ -131,11 +134,14 @@ impl World {
         let host = &mut self.hosts[at];
         match word {
             // It may have done a part of it.
-            "before_host" => host.out = true,
-            "after_host" | "after_host_failed" => host.out = false,
-            "take" if !failed && host.snapshot.is_none() => host.snapshot = Some(host.packages.clone()),
-            "restore" if !failed => {
-                let snapshot = host.snapshot.clone();
+            "before_host" => (host.out, host.prepared, host.in_service) = (true, !failed, false),
+            "after_host" | "after_host_failed" => (host.out, host.prepared, host.in_service) = (false, false, !failed),
+            "take" if !failed && host.snapshot.is_none() => {
+                (host.snapshot, host.restore_tried) = (Some(host.packages.clone()), false);
+            }
+            "restore" => {
+                host.restore_tried = true;
+                let snapshot = host.snapshot.clone().filter(|_| !failed);
                 if let Some(packages) = snapshot {
                     let foreign: Vec<_> = host.foreign.iter().cloned().collect();
                     let theirs: Vec<_> = foreign.iter().map(|n| (n.clone(), host.packages.get(n).copied())).collect();
@@ -148,13 +154,54 @@ impl World {
                     }
                     (host.half, host.drift, host.stale, host.sick, host.wants_boot) =
                         (false, false, false, false, false);
+                    host.changed_at = None;
                 }
                 let what = format!("the snapshot of {about} is put back while a job runs there");
                 self.must(!running, 12, || what);
+                self.restored_in_its_turn(at);
             }
             "remove" if !failed => host.snapshot = None,
             _ => {}
         }
+    }
+
+    /// Invariant 17: a snapshot is put back once the package manager's way back has failed, or before it.
+    fn restored_in_its_turn(&mut self, at: usize) {
+        let host = HostIx(u32::try_from(at).unwrap_or(u32::MAX));
+        let snapshot = self.stage_of(host).and_then(|stage| stage.snapshot);
+        let first = snapshot.is_some_and(|snapshot| snapshot.restore == RestoreWhen::Always);
+        let tried = self.disk.ledger.tried_back.contains(&host);
+        self.must(first || tried, 17, || format!("the snapshot of {host:?} is put back before anything else is tried"));
+    }
+
+    /// Invariant 17: what the plan has around a host's patch is there when a job of the patch, or of the way back, begins.
+    pub(crate) fn begun_in_order(&mut self, ix: HostIx, step: &str) {
+        let Some(stage) = self.stage_of(ix) else { return };
+        let (patches, armed) = (self.settings.kind.patches(), self.disk.ledger.armed.contains(&ix));
+        let host = &self.hosts[ix.at()];
+        let (prepared, in_service) = (host.prepared, host.in_service);
+        let (snapped, tried) = (host.snapshot.is_some(), host.restore_tried);
+        let hook = stage.hooks.before_host.is_some();
+        let wanted = stage.snapshot.filter(|_| patches);
+        match step {
+            "stash" | "apply" => {
+                self.must(prepared || !hook, 17, || format!("{step} on {ix:?}, and its hook before it did not run"));
+                let due = step == "apply" && wanted.is_some();
+                self.must(snapped || !due, 17, || format!("{ix:?} is changed, and there is no snapshot of it"));
+            }
+            // What the host would do by itself meanwhile waits for nobody.
+            "rollback" if !armed => {
+                self.must(!(in_service && hook), 17, || format!("{ix:?} goes back and was not taken out of service"));
+                let first = wanted.is_some_and(|snapshot| snapshot.restore == RestoreWhen::Always);
+                let late = first && snapped && !tried;
+                self.must(!late, 17, || format!("{ix:?} goes back, and its snapshot was to be put back first"));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn stage_of(&self, host: HostIx) -> Option<Stage> {
+        self.settings.stages.iter().find(|stage| stage.hosts.contains(&host)).cloned()
     }
 
     /// What a look at a host prints.
@@ -182,11 +229,15 @@ impl World {
             let stage = &settings.stages[rollout.stage_of(ix).at()];
             let (run, host) = (rollout.host(ix), &self.hosts[ix.at()]);
             let (out, sick, left) = (host.out, host.sick, host.snapshot.is_some());
+            let (tried, foreign) = (host.restore_tried, !host.foreign.is_empty());
             let ended = run.given_up.is_none() && stage.hooks.before_host.is_some();
             self.must(!(out && ended), 17, || format!("{} was taken out of service and not put back", spec.name));
             let kept = matches!(run.place, patchctl::core::host::Place::Kept);
             let looks = stage.health == HealthRule::Fail && settings.kind.patches();
             self.must(!(kept && sick && looks), 17, || format!("{} keeps what made it ill", spec.name));
+            let lost = run.place == patchctl::core::host::Place::NotRestored && run.given_up.is_none();
+            let helps = left && settings.kind.patches() && !foreign;
+            self.must(!(lost && helps) || tried, 17, || format!("the snapshot of {} was not put back", spec.name));
             let told = rollout.notes().iter().any(|note| note.host.as_ref() == Some(&spec.name));
             self.must(!(kept && left) || told, 17, || format!("the snapshot of {} stays", spec.name));
         }

@@ -141,14 +141,22 @@ pub(crate) struct Host {
     pub(crate) wants_boot: bool,
     /// The boot in which the last change was made.
     pub(crate) changed_in: u32,
+    /// When it was changed, where it is.
+    pub(crate) changed_at: Option<u64>,
     pub(crate) outages: Vec<Outage>,
     pub(crate) stale: bool,
     /// The patch made it worse than before.
     pub(crate) sick: bool,
     /// It was taken out of service.
     pub(crate) out: bool,
+    /// The command before it went well, and none after it was tried since.
+    pub(crate) prepared: bool,
+    /// It is in service for certain: nobody has tried to take it out since.
+    pub(crate) in_service: bool,
     /// Its packages when its snapshot was taken.
     pub(crate) snapshot: Option<Versions>,
+    /// Somebody has tried to put that back.
+    pub(crate) restore_tried: bool,
     pub(crate) asked: u32,
     pub(crate) rng: Rng,
 }
@@ -267,7 +275,7 @@ impl Host {
         self.half = half_way;
         self.stale = job.turn == Turn::Stale;
         self.sick |= job.turn == Turn::Sick;
-        self.changed_in = self.boot;
+        (self.changed_in, self.changed_at) = (self.boot, Some(job.ends));
         self.wants_boot = job.ops.iter().any(|op| op.name == "libc" || op.to.is_some_and(|to| to % 5 == 0));
         let text = "step\tapply\nphase\tinstalls\n".to_owned() + &self.report(&job.ops);
         match job.turn {
@@ -329,6 +337,7 @@ impl Host {
             self.drift |= job.turn == Turn::Inexact;
             if let Some(stash) = self.stashes.get_mut(&job.stash).filter(|_| !half_way) {
                 stash.begun = false;
+                self.changed_at = None;
             }
         }
         let mut text = "step\trollback\n".to_owned() + &self.report(&ops) + "end\tok\nstep\tcompare\n";

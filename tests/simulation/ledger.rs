@@ -1,19 +1,24 @@
 //! The journal, read by somebody else: what its records must never say. Nothing here asks the core's own fold.
 
+mod back;
+mod gates;
+mod looked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use patchctl::core::approval::{Decision, OnTimeout, When, Who};
+use patchctl::core::approval::Decision;
 use patchctl::core::calendar::Window;
 use patchctl::core::document::Verdict;
-use patchctl::core::event::{Event, GateKind, StageEnd, Step, UndoCause};
+use patchctl::core::event::{Event, GateKind, StageEnd, Step};
 use patchctl::core::findings::{Fate, StepResult};
 use patchctl::core::ids::{Digest, HostIx, StageIx};
 use patchctl::core::record::Record;
-use patchctl::core::settings::{OnExceeded, RunKind, Scope, Settings};
+use patchctl::core::settings::{RunKind, Settings};
 
+use crate::looks::Looks;
 use crate::mail::Mail;
 
 /// A gate as the journal tells it.
@@ -36,6 +41,10 @@ pub(crate) struct StageBook {
     /// Hosts that were approved, and those of them that the last approval was about.
     pub(crate) approved: BTreeSet<HostIx>,
     approved_last: BTreeSet<HostIx>,
+    /// Hosts that stay without anybody having to say so.
+    kept: BTreeSet<HostIx>,
+    /// Those that were approved at a gate of their wave, as long as the stage goes on.
+    passed: BTreeSet<HostIx>,
     /// When its approval began to be used.
     used: Option<Timestamp>,
     /// Its hosts were inspected again by the process of now, and nobody has begun on that.
@@ -54,17 +63,43 @@ pub(crate) struct StageBook {
     /// It goes back.
     failed_over: bool,
     exceeded: bool,
+    /// It ended, and what its failure was to take back in other stages has gone back.
+    took_back: bool,
+    /// It goes back since another stage failed.
+    for_another: bool,
     unreached: bool,
     failed: BTreeSet<HostIx>,
+    /// Hosts that are back exactly, or that somebody gave up; and those of them whose failure uses up no budget since the
+    /// stage was taken up again.
+    back: BTreeSet<HostIx>,
+    excused: BTreeSet<HostIx>,
     busy: BTreeSet<HostIx>,
     booting: BTreeSet<HostIx>,
     pub(crate) must_go_back: BTreeSet<HostIx>,
+    /// Hosts that did not fail, and that something else sends back.
+    may_go_back: BTreeSet<HostIx>,
 }
 
 impl StageBook {
-    fn approves(&mut self) {
+    fn approves(&mut self, kind: GateKind) {
         self.approved_last = std::mem::take(&mut self.undecided);
         self.approved.extend(&self.approved_last);
+        if kind == GateKind::Wave {
+            self.passed.extend(&self.approved_last);
+        }
+    }
+
+    /// Every host that the stage has patched.
+    fn patched(&self) -> BTreeSet<HostIx> {
+        [&self.undecided, &self.approved, &self.kept].into_iter().flatten().copied().collect()
+    }
+
+    /// Nothing more is expected of the host.
+    fn forgets(&mut self, host: HostIx) {
+        let patched = [&mut self.undecided, &mut self.approved, &mut self.approved_last, &mut self.kept];
+        for list in patched.into_iter().chain([&mut self.passed, &mut self.must_go_back]) {
+            list.remove(&host);
+        }
     }
 }
 
@@ -78,7 +113,9 @@ pub(crate) struct Ledger {
     applied: BTreeSet<HostIx>,
     /// Hosts that have a dead man, and those of them whose dead man may act.
     dead_men: BTreeSet<HostIx>,
-    armed: BTreeSet<HostIx>,
+    pub(crate) armed: BTreeSet<HostIx>,
+    /// Hosts that the package manager's way back was tried on since they were changed.
+    pub(crate) tried_back: BTreeSet<HostIx>,
     /// Hosts that have begun since they were asked last what is to be done.
     begun: BTreeSet<HostIx>,
     /// Hosts that are to be asked about a job that was begun before.
@@ -96,6 +133,7 @@ pub(crate) struct Ledger {
     pub(crate) replaced: BTreeSet<HostIx>,
     pub(crate) decisions: Vec<(StageIx, Decision)>,
     pub(crate) mail: Mail,
+    pub(crate) looks: Looks,
     pub(crate) wrong: Vec<String>,
 }
 
@@ -113,6 +151,7 @@ impl Ledger {
             applied: BTreeSet::new(),
             dead_men: BTreeSet::new(),
             armed: BTreeSet::new(),
+            tried_back: BTreeSet::new(),
             begun: BTreeSet::new(),
             asking: BTreeSet::new(),
             confirmed: false,
@@ -127,6 +166,7 @@ impl Ledger {
             replaced: BTreeSet::new(),
             decisions: Vec::new(),
             mail: Mail::default(),
+            looks: Looks::default(),
             wrong: Vec::new(),
         }
     }
@@ -185,9 +225,13 @@ impl Ledger {
             Event::Finished => self.over(),
             Event::StepStarted { host, step, job } => {
                 self.in_its_time(*host, *step, at);
+                self.looks.started(*host, *step);
                 self.started(*host, *step, job.as_ref().map(patchctl::core::ids::JobId::as_str));
             }
-            Event::StepEnded { host, step, result } => self.ended(*host, *step, result),
+            Event::StepEnded { host, step, result } => {
+                self.looks.ended(*host, *step);
+                self.ended(*host, *step, result);
+            }
             Event::Retried { hosts } => self.retried(hosts),
             Event::GateOpened { stage, gate, digest } => {
                 if *gate != GateKind::Before {
@@ -195,9 +239,8 @@ impl Ledger {
                 }
                 let drill = self.settings.kind == RunKind::Drill;
                 self.must(!drill, 7, || format!("a drill asks somebody about {stage:?}"));
-                let wide = self.goes_back_wholly(*stage);
-                let late = self.book(*stage).exceeded && wide && !self.book(*stage).undecided.is_empty();
-                self.must(!late, 7, || format!("{stage:?} failed, and its hosts stay until somebody says so"));
+                let late = self.goes_with_the_failed(*stage);
+                self.must(late.is_empty(), 7, || format!("{stage:?} failed, and {late:?} stay until somebody says so"));
                 let open = self.book(*stage).gate.as_ref().is_some_and(|gate| gate.decided.is_none());
                 self.must(!open, 10, || format!("a second gate of {stage:?} opens"));
                 let approvals = BTreeSet::new();
@@ -234,10 +277,14 @@ impl Ledger {
             }
             Event::Exceeded { stage } => self.book(*stage).exceeded = true,
             Event::UndoStarted { stage, cause } => self.undo(*stage, cause),
-            Event::ClosingStarted { stage, .. } => self.kept(*stage),
+            Event::ClosingStarted { stage, .. } => {
+                self.whole_run_goes_back(*stage);
+                self.kept(*stage);
+            }
             Event::StageEnded { stage, end } => {
                 self.kept(*stage);
                 let book = self.book(*stage);
+                book.passed.clear();
                 (book.end, book.closed) = (Some(*end), Some(at));
                 book.proves |= matches!(end, StageEnd::Approved | StageEnd::Current);
             }
@@ -245,85 +292,10 @@ impl Ledger {
         }
     }
 
-    /// An approval is void: what it was about is undecided again.
-    fn opens_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) {
-        let book = self.book(stage);
-        let ended = book.end.is_some();
-        (book.end, book.after_ok, book.looking) = (None, None, false);
-        // A gate of a wave that lapses says nothing about the permission to begin, which was used.
-        if book.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Before) {
-            book.before_ok = None;
-        }
-        let approved = if ended { book.approved.clone() } else { book.approved_last.clone() };
-        book.approved.retain(|host| !approved.contains(host));
-        book.undecided.extend(approved);
-        if let Some(gate) = &mut book.gate {
-            (gate.decided, gate.since) = (None, at);
-            gate.digest = digest.unwrap_or(gate.digest);
-            gate.approvals.clear();
-        }
-    }
-
     fn over(&mut self) {
         self.finished = true;
         let open = self.stages.iter().any(|stage| stage.end.is_none());
         self.must(!open, 7, || "the run is over and a stage is not".into());
-    }
-
-    /// Whatever stays on a stage's hosts must have been approved, where the plan wants that.
-    fn kept(&mut self, stage: StageIx) {
-        let gate = self.settings.stages[stage.at()].approval.as_ref().map(|rules| rules.when);
-        let book = &self.stages[stage.at()];
-        let wide = self.goes_back_wholly(stage);
-        let mut due = book.must_go_back.clone();
-        if book.exceeded && wide {
-            due.extend(&book.undecided);
-        }
-        let left = book.undecided.clone();
-        let asks = matches!(gate, Some(When::After | When::Both));
-        let drill = self.settings.kind == RunKind::Drill;
-        self.must(left.is_empty() || !drill, 7, || format!("{left:?} of {stage:?} stay after a drill"));
-        self.must(left.is_empty() || !asks, 1, || format!("{left:?} of {stage:?} stay without approval"));
-        self.must(due.is_empty(), 7, || format!("{due:?} of {stage:?} were to go back and were not"));
-        self.book(stage).undecided.clear();
-    }
-
-    /// Whether a failure takes back more than the failed hosts, without asking.
-    fn goes_back_wholly(&self, stage: StageIx) -> bool {
-        let rules = &self.settings.stages[stage.at()];
-        matches!(rules.rollback_scope, Scope::Stage | Scope::Run) && rules.on_exceeded == OnExceeded::Rollback
-    }
-
-    /// What nobody has approved goes back.
-    fn cancel(&mut self) {
-        self.cancelled = true;
-        for book in &mut self.stages {
-            let all = book.undecided.clone();
-            book.must_go_back.extend(all);
-        }
-    }
-
-    fn recovering(&mut self, hosts: &[HostIx]) {
-        self.finished = false;
-        for host in hosts {
-            let book = self.book(self.stage_of[host]);
-            book.end = None;
-            // A question that waits is asked anew; what was decided about the other hosts stays so.
-            book.gate.take_if(|gate| gate.decided.is_none());
-            self.asking.insert(*host);
-        }
-    }
-
-    /// Nobody waits for the host any more, and nobody says that it is well.
-    fn given_up(&mut self, host: HostIx) {
-        let book = self.book(self.stage_of[&host]);
-        book.undecided.remove(&host);
-        book.approved.remove(&host);
-        book.approved_last.remove(&host);
-        book.must_go_back.remove(&host);
-        book.busy.remove(&host);
-        book.booting.remove(&host);
-        self.armed.remove(&host);
     }
 
     /// Invariant 11: no host begins in a freeze or outside its windows; the way back waits for nothing.
@@ -392,15 +364,20 @@ impl Ledger {
         if matches!(step, Step::Stash) {
             let unreached = self.book(ix).unreached;
             self.must(!unreached, 6, || format!("{host:?} starts though too many of {ix:?} do not answer"));
-            let (failed, most) = (self.book(ix).failed.len(), stage.max_failed.of(stage.hosts.len()));
+            let book = self.book(ix);
+            let (failed, most) =
+                (book.failed.difference(&book.excused).count(), stage.max_failed.of(stage.hosts.len()));
             self.must(failed <= most, 6, || format!("{host:?} starts though {failed} of {ix:?} failed"));
         }
-        if step == Step::Rollback && !undo_run {
+        if matches!(step, Step::Rollback | Step::Restore) && !undo_run {
             let changed = self.applied.contains(&host);
             self.must(changed, 7, || format!("{host:?} goes back and was never changed"));
+            self.goes_back_for_a_reason(ix, host);
         }
         if step == Step::Apply {
             self.applied.insert(host);
+            self.tried_back.remove(&host);
+            self.book(ix).may_go_back.remove(&host);
         }
     }
 
@@ -440,65 +417,6 @@ impl Ledger {
         self.must(!due || excused, 17, || format!("{what} of {ix:?}, and wave {wave} was not watched for {soak:?}"));
     }
 
-    fn needs_hold(&mut self, ix: StageIx, host: HostIx, step: Step) {
-        self.must(self.confirmed, 1, || format!("{step:?} on {host:?} before anybody confirmed"));
-        for need in self.settings.stages[ix.at()].needs.clone() {
-            let end = self.book(need).end;
-            let succeeded = matches!(end, Some(StageEnd::Approved | StageEnd::Current));
-            self.must(succeeded, 1, || format!("{step:?} on {host:?} of {ix:?}, whose need {need:?} is {end:?}"));
-            let rules = self.settings.stages[need.at()].approval.clone();
-            let asks = rules.is_some_and(|rules| rules.when != When::Before);
-            // Hosts that failed after the last wave's gate and went back leave what that gate approved.
-            let approved = self.book(need).after_ok.is_some() && self.book(need).undecided.is_empty();
-            self.must(!asks || approved, 1, || format!("{step:?} on {host:?}; nobody approved {need:?}"));
-        }
-    }
-
-    fn wave(&mut self, ix: StageIx, number: u32) {
-        let rules = self.settings.stages[ix.at()].approval.clone();
-        let asks = rules.is_some_and(|rules| rules.when != When::After);
-        let approved = self.book(ix).before_ok.is_some();
-        self.must(!asks || approved, 1, || format!("{ix:?} begins without the permission to"));
-        let each = self.settings.stages[ix.at()].approval.as_ref().is_some_and(|rules| rules.each_wave);
-        let waves = patchctl::core::stage::waves(&self.settings.stages[ix.at()]);
-        let earlier: BTreeSet<HostIx> =
-            waves.iter().take(number.saturating_sub(1) as usize).flatten().copied().collect();
-        let waits: Vec<HostIx> = self.book(ix).undecided.intersection(&earlier).copied().collect();
-        self.must(!each || waits.is_empty(), 1, || {
-            format!("a wave of {ix:?} begins, and {waits:?} wait for their gate")
-        });
-        let first = !std::mem::replace(&mut self.book(ix).began, true);
-        for need in self.settings.stages[ix.at()].needs.clone() {
-            let Some(rules) = self.settings.stages[need.at()].approval.clone() else { continue };
-            let Some(given) = self.book(need).after_ok else { continue };
-            let looked = std::mem::take(&mut self.book(need).rechecked);
-            self.must(!first || looked, 1, || format!("{ix:?} begins, and nobody has looked at {need:?} again"));
-            // While a process lives its own approvals do not grow old, nor while a stage is being closed.
-            let closed_before = self.stages[need.at()].closed < self.driven;
-            let old = closed_before && self.driven.is_some_and(|driven| older(given, rules.valid, driven));
-            // Nor is a stage asked about again under others that build on it already.
-            let others = self.settings.stages.iter().zip(&self.stages).enumerate();
-            let built_on = others
-                .into_iter()
-                .any(|(at, (stage, book))| at != ix.at() && stage.needs.contains(&need) && book.began);
-            let asked_anew = self.book(ix).before_ok.is_some() || built_on;
-            self.must(!(first && old) || asked_anew, 1, || {
-                format!("{ix:?} begins on an approval of {need:?} that is too old")
-            });
-        }
-    }
-
-    fn passed(&mut self, ix: StageIx, at: Timestamp) {
-        let rules = self.settings.stages[ix.at()].approval.clone();
-        let given = self.book(ix).gate.as_ref().and_then(|gate| gate.decided);
-        // It is used from when its hosts are looked at again.
-        let used = self.book(ix).used.take().unwrap_or(at);
-        let fresh = given
-            .zip(rules)
-            .is_some_and(|((verdict, given), rules)| verdict == Verdict::Approved && !older(given, rules.valid, used));
-        self.must(fresh, 1, || format!("{ix:?} begins on {given:?}"));
-    }
-
     fn ended(&mut self, host: HostIx, step: Step, result: &StepResult) {
         let ix = self.stage_of[&host];
         let run = self.settings.kind.patches();
@@ -523,10 +441,18 @@ impl Ledger {
         if unarmed {
             self.armed.remove(&host);
         }
+        if step == Step::Rollback || matches!(result, StepResult::RestoredItself { .. }) {
+            self.tried_back.insert(host);
+        }
         let cancelled = self.cancelled;
         let book = self.book(ix);
         book.busy.remove(&host);
         book.booting.remove(&host);
+        if is_back(step, result) {
+            book.back.insert(host);
+        } else if step == Step::Apply {
+            book.back.remove(&host);
+        }
         match (step, result) {
             (Step::Settle, StepResult::Done(_)) if run => {
                 book.undecided.insert(host);
@@ -555,28 +481,8 @@ impl Ledger {
             | (Step::Settle, StepResult::Failed { .. }) => {
                 book.failed.insert(host);
             }
-            (Step::Rollback | Step::Restore, _) => {
-                book.undecided.remove(&host);
-                book.approved.remove(&host);
-                book.approved_last.remove(&host);
-                book.must_go_back.remove(&host);
-            }
+            (Step::Rollback | Step::Restore, _) => book.forgets(host),
             _ => {}
-        }
-    }
-
-    fn undo(&mut self, ix: StageIx, cause: &UndoCause) {
-        let wide = self.settings.stages[ix.at()].rollback_scope;
-        let book = self.book(ix);
-        book.end = None;
-        book.gate = None;
-        book.proves = false;
-        book.failed_over = true;
-        if matches!(cause, UndoCause::Rejected | UndoCause::Cancelled | UndoCause::Drilled)
-            || matches!(wide, Scope::Stage | Scope::Run)
-        {
-            let all = book.undecided.clone();
-            book.must_go_back.extend(all);
         }
     }
 
@@ -585,8 +491,10 @@ impl Ledger {
         for host in hosts {
             let book = self.book(self.stage_of[host]);
             book.failed.remove(host);
+            book.excused = book.failed.intersection(&book.back).copied().collect();
+            book.may_go_back.remove(host);
             (book.end, book.gate, book.before_ok, book.exceeded, book.began) = (None, None, None, false, false);
-            book.unreached = false;
+            (book.unreached, book.took_back, book.for_another) = (false, false, false);
             (book.wave, book.soaked, book.soaks, book.failed_over) = (0, 0, None, false);
         }
         for book in &mut self.stages {
@@ -595,72 +503,16 @@ impl Ledger {
             }
         }
     }
+}
 
-    /// Whose decision it is, and whether that person may decide: read from the plan, not from the core.
-    fn counts(&mut self, ix: StageIx, decision: &Decision) {
-        let Some(rules) = self.settings.stages[ix.at()].approval.clone() else { return };
-        if decision.verdict == Verdict::Expired {
-            return;
-        }
-        let name = decision.by.name.clone();
-        let fits = |who: &Who| match who {
-            Who::Person(listed) => *listed == name,
-            Who::Group(group) => name.ends_with(group.as_str()),
-        };
-        let listed = rules.by.iter().all(|list| list.iter().any(fits));
-        self.must(listed, 10, || format!("{name} decides at a gate of {ix:?} and may not"));
-        if decision.verdict == Verdict::Approved {
-            let own = rules.four_eyes && name == self.settings.requester.name;
-            self.must(!own, 10, || format!("{name} approves the own run at {ix:?}"));
-            let again = self.book(ix).gate.as_ref().is_some_and(|gate| gate.approvals.contains(&name));
-            self.must(!again, 10, || format!("{name} approves {ix:?} twice"));
-        }
-    }
-
-    fn decided(&mut self, ix: StageIx, kind: GateKind, digest: Digest, decision: &Decision, at: Timestamp) {
-        self.decisions.push((ix, decision.clone()));
-        let open = self.book(ix).gate.clone();
-        let fits = open.as_ref().is_some_and(|o| o.kind == kind && o.digest == digest && o.decided.is_none());
-        self.must(fits, 10, || format!("{decision:?} at a gate of {ix:?} that is {open:?}"));
-        let rules = self.settings.stages[ix.at()].approval.clone();
-        let expired = open
-            .zip(rules)
-            .is_some_and(|(open, rules)| rules.on_timeout == OnTimeout::Reject && older(open.since, rules.wait, at));
-        let yes = decision.verdict == Verdict::Approved;
-        self.counts(ix, decision);
-        self.must(!(yes && expired), 10, || format!("{decision:?} at an expired gate of {ix:?}"));
-        let early = decision.verdict == Verdict::Expired && !expired;
-        self.must(!early, 10, || format!("the gate of {ix:?} expires before its time"));
-        let quorum = self.settings.stages[ix.at()].approval.as_ref().map_or(1, |rules| rules.quorum as usize);
-        let book = self.book(ix);
-        if let Some(gate) = &mut book.gate {
-            gate.approvals.extend(yes.then(|| decision.by.name.clone()));
-            if yes && gate.approvals.len() < quorum {
-                return;
-            }
-            gate.decided = Some((decision.verdict, at));
-        }
-        match (kind, yes) {
-            (GateKind::Wave, true) => {
-                book.after_ok = Some(at);
-                book.approves();
-            }
-            (GateKind::Wave, false) => {
-                let all = book.undecided.clone();
-                book.must_go_back.extend(all);
-            }
-            (GateKind::Before, true) => book.before_ok = Some(at),
-            (GateKind::Before, false) => {}
-            (GateKind::After, true) => {
-                book.after_ok = Some(at);
-                book.approves();
-            }
-            (GateKind::After, false) => {
-                let all = book.undecided.clone();
-                book.must_go_back.extend(all);
-            }
-        }
-    }
+/// Whether the host is what it was, as its way back says.
+fn is_back(step: Step, result: &StepResult) -> bool {
+    let report = match result {
+        StepResult::Done(report) if matches!(step, Step::Rollback | Step::Restore) => report,
+        StepResult::RestoredItself { problem: None, report } => report,
+        _ => return false,
+    };
+    report.differences.is_empty() && report.conflicts.is_empty()
 }
 
 /// Whether hosts may begin: every window of the simulation is of each day, and in UTC.

@@ -7,6 +7,7 @@ mod deadman;
 mod disk;
 mod host;
 mod ledger;
+mod looks;
 mod mail;
 mod mutation;
 mod people;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use patchctl::core::approval::OnTimeout;
 use patchctl::core::health::HealthRule;
-use patchctl::core::settings::{Amount, Pin, Scope, Settings};
+use patchctl::core::hooks::{RestoreWhen, Taken};
+use patchctl::core::settings::{Amount, OnExceeded, Pin, Scope, Settings, Stage};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {
@@ -41,11 +42,27 @@ pub(crate) enum Mutation {
     NoSpread,
     NoOrder,
     NoHooks,
+    NoLook,
+    NoBadLook,
+    NoBadProbe,
+    NoUnsureLook,
+    NarrowWave,
+    NarrowRun,
+    WideHost,
+    WideWave,
+    WideStage,
+    AskAndKeep,
+    AskAndRevert,
+    NoHostHook,
+    NoSnapshot,
+    SnapshotFirst,
+    SnapshotLast,
+    SnapshotNever,
 }
 
 impl Mutation {
     /// Each with the invariant that it breaks, and what it does.
-    pub(crate) const ALL: [(Self, u8, &'static str); 33] = [
+    pub(crate) const ALL: [(Self, u8, &'static str); 49] = [
         (Self::ForgetNeeds, 1, "stages begin without waiting for those that they need"),
         (Self::NoGate, 1, "stages have no gate"),
         (Self::LongValid, 1, "approvals never grow old"),
@@ -60,6 +77,13 @@ impl Mutation {
         (Self::BootAll, 6, "all hosts boot at once"),
         (Self::NoConfirm, 8, "a change is said to be confirmed, and the host was not told"),
         (Self::NarrowScope, 7, "only the failed host goes back"),
+        (Self::NarrowWave, 7, "the failed host's wave stays"),
+        (Self::NarrowRun, 7, "only the failed host's stage goes back, and not the run"),
+        (Self::WideHost, 7, "healthy hosts of the stage go back with one that failed"),
+        (Self::WideWave, 7, "earlier waves go back with one that failed"),
+        (Self::WideStage, 7, "other stages go back with one that failed"),
+        (Self::AskAndKeep, 7, "what a person was to be asked about stays"),
+        (Self::AskAndRevert, 7, "what a person was to be asked about goes back"),
         (Self::HideDifferences, 7, "a host that is not exactly back is said to be"),
         (Self::HideProblems, 8, "a step that failed is said to have gone well"),
         (Self::LostRecord, 9, "the last record is skipped when a journal is read back"),
@@ -72,7 +96,16 @@ impl Mutation {
         (Self::AnyTime, 11, "hosts begin at any time"),
         (Self::NoSoak, 17, "waves are not watched"),
         (Self::NoHealth, 17, "nobody looks whether hosts are worse than before"),
+        (Self::NoLook, 17, "the plan's checks are not made"),
+        (Self::NoBadLook, 17, "a check that fails after the patch is taken for a good one"),
+        (Self::NoBadProbe, 17, "a check that fails before the patch is taken for a good one"),
+        (Self::NoUnsureLook, 17, "a check that cannot tell is taken for a good one"),
         (Self::NoHooks, 17, "the hooks before stages do not run"),
+        (Self::NoHostHook, 17, "the hooks before hosts do not run"),
+        (Self::NoSnapshot, 17, "no snapshots are taken"),
+        (Self::SnapshotFirst, 17, "snapshots are put back before anything else is tried"),
+        (Self::SnapshotLast, 17, "snapshots that come first are put back last"),
+        (Self::SnapshotNever, 17, "snapshots are not put back"),
         (Self::NoSpread, 6, "hosts of one rack are worked on at once"),
         (Self::NoOrder, 6, "groups that come first do not"),
         (Self::DeadTooSoon, 12, "a job that is not heard of is taken for dead"),
@@ -98,6 +131,25 @@ impl Mutation {
                 Self::BootAll => stage.reboot_parallel = Amount::Count(1000),
                 Self::Tolerant => stage.max_failed = Amount::Count(1000),
                 Self::NarrowScope => stage.rollback_scope = Scope::Host,
+                Self::NarrowWave => rescope(stage, Scope::Wave, Scope::Host),
+                Self::NarrowRun => rescope(stage, Scope::Run, Scope::Stage),
+                Self::WideHost => rescope(stage, Scope::Host, Scope::Stage),
+                Self::WideWave => rescope(stage, Scope::Wave, Scope::Stage),
+                Self::WideStage => rescope(stage, Scope::Stage, Scope::Run),
+                Self::AskAndKeep if stage.on_exceeded == OnExceeded::Ask => {
+                    (stage.on_exceeded, stage.rollback_scope) = (OnExceeded::Rollback, Scope::Host);
+                }
+                Self::AskAndRevert => stage.on_exceeded = OnExceeded::Rollback,
+                Self::NoHostHook => stage.hooks.before_host = None,
+                Self::NoSnapshot => stage.snapshot = None,
+                Self::SnapshotFirst => stage.snapshot.iter_mut().for_each(|s| s.restore = RestoreWhen::Always),
+                Self::SnapshotLast => stage.snapshot.iter_mut().for_each(|s| s.restore = RestoreWhen::NotExact),
+                Self::SnapshotNever => {
+                    if let Some(Taken::Commands { restore, .. }) = stage.snapshot.as_mut().map(|s| &mut s.by) {
+                        *restore = crate::around::command("nothing {{ host.name }}");
+                    }
+                }
+                Self::NoLook => stage.checks.clear(),
                 Self::OneIsEnough => stage.approval.iter_mut().for_each(|a| a.quorum = 1),
                 Self::AnybodyMay => stage.approval.iter_mut().for_each(|a| a.by.clear()),
                 Self::OwnApproval => stage.approval.iter_mut().for_each(|a| a.four_eyes = false),
@@ -113,5 +165,11 @@ impl Mutation {
             plan.patch.pin = Pin::Off;
         }
         plan
+    }
+}
+
+fn rescope(stage: &mut Stage, from: Scope, to: Scope) {
+    if stage.rollback_scope == from {
+        stage.rollback_scope = to;
     }
 }

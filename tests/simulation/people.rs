@@ -130,7 +130,12 @@ impl World {
     /// What the person at the terminal does at this question, and after how long.
     fn answer_at_gate(&mut self, gate: &GateQuestion) -> (Option<GateAnswer>, u64) {
         self.counters.questions += 1;
-        let mut rng = self.rng.fork(&format!("{} {}", gate.digest, self.counters.sessions));
+        let question = format!("{} {}", gate.digest, self.counters.sessions);
+        let asked = self.questions.entry(question.clone()).or_default();
+        *asked += 1;
+        // Whoever is asked the same again is not always as slow: the approval would grow old each time.
+        let again = if *asked > 1 { format!(" for the {asked}") } else { String::new() };
+        let mut rng = self.rng.fork(&(question + &again));
         if self.has(Mutation::NoEnd) {
             return (Some(GateAnswer::Wait), 1_000);
         }

@@ -254,6 +254,7 @@ pub(crate) fn settings(rng: &mut Rng) -> Settings {
     };
     calendar(&mut plan, &mut rng.fork("calendar"));
     crate::around::around(&mut plan, &mut rng.fork("around"));
+    crate::looks::checks(&mut plan, &mut rng.fork("looks"));
     // A part of the plans is drilled, where that can be.
     let drill = rng.fork("drill").chance(120).then(|| patchctl::core::drill::settings_of(plan.clone())).flatten();
     drill.unwrap_or(plan)

@@ -97,6 +97,8 @@ fn world(seed: u64, telling: bool, mutation: Option<Mutation>) -> (Shared, Arc<S
         (name.to_owned(), versions)
     });
     let world = World {
+        looks: Rng::new(seed).fork("looks at hosts"),
+        looks_made: 0,
         started: Instant::now(),
         skew: SignedDuration::ZERO,
         disk: Disk::new(Arc::clone(&given), Arc::clone(&settings)),
@@ -112,6 +114,7 @@ fn world(seed: u64, telling: bool, mutation: Option<Mutation>) -> (Shared, Arc<S
         bell: Arc::default(),
         acts: std::collections::BTreeMap::new(),
         letter_reasons: std::collections::BTreeMap::new(),
+        questions: std::collections::BTreeMap::new(),
         delivered: std::collections::BTreeSet::new(),
         stages_begun: std::collections::BTreeSet::new(),
         refused: std::collections::BTreeSet::new(),
@@ -170,11 +173,15 @@ fn simulated(name: &str, rng: &mut Rng, faults: Faults) -> Host {
         epoch: 0,
         wants_boot: false,
         changed_in: 0,
+        changed_at: None,
         outages,
         stale: false,
         sick: false,
         out: false,
+        prepared: false,
+        in_service: true,
         snapshot: None,
+        restore_tried: false,
         asked: 0,
         rng: rng.fork(name),
     }
@@ -207,7 +214,8 @@ impl World {
         }
         for host in &mut self.hosts {
             (host.touched, host.at_start, host.undid) = (false, host.packages.clone(), false);
-            (host.out, host.snapshot) = (false, None);
+            (host.out, host.snapshot, host.changed_at) = (false, None, None);
+            (host.prepared, host.in_service, host.restore_tried) = (false, true, false);
             host.foreign.clear();
         }
         self.disk = Disk::new(Arc::clone(&given), Arc::clone(&self.settings));

@@ -8,6 +8,7 @@ use patchctl::core::settings::{Pin, Reboot, RunKind};
 use patchctl::ports::Job as Asked;
 
 use crate::host::Versions;
+use crate::looks::Seen;
 use crate::world::World;
 
 impl World {
@@ -35,14 +36,26 @@ impl World {
             self.on_what_was_approved(host);
             self.begun_by_its_hook(host);
         }
+        if matches!(step, "stash" | "apply") {
+            self.looked_at_before(host);
+        }
+        self.begun_in_order(host, step);
     }
 
     /// Invariant 17: a stage begins once its own hook before it went well.
     fn begun_by_its_hook(&mut self, host: HostIx) {
-        let settings = self.settings.clone();
-        let Some(stage) = settings.stages.iter().find(|stage| stage.hosts.contains(&host)) else { return };
+        let Some(stage) = self.stage_of(host) else { return };
         let due = stage.hooks.before_stage.is_some() && !self.stages_begun.contains(stage.name.as_str());
         self.must(!due, 17, || format!("{host:?} begins before the hook of {}", stage.name));
+    }
+
+    /// Invariant 17: nothing begins on a host whose look before its patch did not go well.
+    fn looked_at_before(&mut self, host: HostIx) {
+        let Some(stage) = self.stage_of(host).filter(|_| self.settings.kind.patches()) else { return };
+        let seen = self.disk.ledger.looks.before(&stage, host);
+        self.must(seen == Seen::Well, 17, || {
+            format!("{host:?} is to be changed, and the look before it said {seen:?}")
+        });
     }
 
     /// Invariant 1: a stage begins on hosts that are what was approved, as far as anybody could know.

@@ -77,6 +77,9 @@ impl Counters {
 
 pub(crate) struct World {
     pub(crate) rng: Rng,
+    /// How hosts look to the plan's checks.
+    pub(crate) looks: Rng,
+    pub(crate) looks_made: u64,
     pub(crate) started: Instant,
     pub(crate) skew: SignedDuration,
     /// The plan as it was meant. The core may be given another one, to see that this is caught.
@@ -95,6 +98,8 @@ pub(crate) struct World {
     pub(crate) bell: Arc<Notify>,
     pub(crate) acts: BTreeMap<String, Act>,
     pub(crate) letter_reasons: BTreeMap<String, String>,
+    /// How often each question was asked at the terminal.
+    pub(crate) questions: BTreeMap<String, u32>,
     /// IDs of messages that arrived, and of those that were refused.
     pub(crate) delivered: BTreeSet<String>,
     pub(crate) refused: BTreeSet<String>,

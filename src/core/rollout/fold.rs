@@ -331,7 +331,7 @@ impl Rollout {
             }
         }
         let run = self.stage_mut(stage)?;
-        (run.phase, run.shut) = (Phase::Closing(end), None);
+        (run.phase, run.shut, run.took_back) = (Phase::Closing(end), None, run.exceeded);
         run.queue = claimed;
         Ok(())
     }

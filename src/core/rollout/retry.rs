@@ -56,13 +56,16 @@ impl Rollout {
                 }
             }
         }
-        // Somebody has seen those that failed before, and says that it goes on: they use up no budget any more.
+        // Somebody has seen those that failed before, and says that it goes on: what is back, or given up, uses up no
+        // budget any more.
         for host in &self.settings.stages[stage.at()].hosts {
             let at = &mut self.hosts[host.at()];
-            at.excused = at.failed;
+            at.excused = at.failed && (at.place == Place::Restored || at.given_up.is_some());
         }
+        let counts = |host: &&HostIx| self.hosts[host.at()].failed && !self.hosts[host.at()].excused;
+        let failed = self.settings.stages[stage.at()].hosts.iter().filter(counts).count();
         let run = &mut self.stages[stage.at()];
-        run.failed = 0;
+        run.failed = failed;
         run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
         run.recovered = false;
         // What was approved there was what it had come to before: no approval of the past is used, or lapses, any more.
@@ -70,7 +73,7 @@ impl Rollout {
         (run.queue, run.wave, run.exceeded, run.unreached) = (queue.unwrap_or_default(), 0, false, false);
         (run.passed, run.fresh, run.shut) = (0, false, None);
         (run.soak, run.soaked, run.before, run.after) = (None, 0, None, false);
-        run.prefetched = false;
+        (run.prefetched, run.took_back) = (false, false);
         run.stale.clear();
         self.open.remove(&Slot::Gate(stage));
     }

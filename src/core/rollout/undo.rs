@@ -11,9 +11,11 @@ impl Rollout {
     /// Too many hosts of the stage failed, and those are back: what goes back with them, or what comes then. None: other
     /// stages come to rest first.
     pub(super) fn undo_after_failure(&self, ix: StageIx, head: Digest) -> Option<Event> {
-        if self.settings.stages[ix.at()].on_exceeded == OnExceeded::Ask && self.cancelled.is_none() {
-            // The failed ones are back; what happens to the healthy ones a person decides.
-            return Some(match self.has_patched(ix) {
+        if self.settings.stages[ix.at()].on_exceeded == OnExceeded::Ask {
+            // The failed ones are back; what happens to the healthy ones a person decides. Whoever cancels has: what was
+            // approved stays.
+            let asks = self.cancelled.is_none() && self.has_patched(ix);
+            return Some(match asks {
                 true => self.open_gate(ix, GateKind::After, head),
                 false => self.after_undo(ix, &UndoCause::Failed, head),
             });
@@ -21,7 +23,8 @@ impl Rollout {
         if !self.undo_candidates(ix, &UndoCause::Failed).is_empty() {
             return Some(Event::UndoStarted { stage: ix, cause: UndoCause::Failed });
         }
-        if self.settings.stages[ix.at()].rollback_scope == Scope::Run {
+        // What was approved after its end stays, whatever becomes of a host of its that is recovered.
+        if self.settings.stages[ix.at()].rollback_scope == Scope::Run && !self.stages[ix.at()].took_back {
             let cause = UndoCause::FailedIn(ix);
             let others = || (0..).map(StageIx).take(self.stages.len()).filter(|other| *other != ix);
             // Nobody goes on while what they build on is taken back: the others stop first.

@@ -8,7 +8,7 @@ use crate::core::event::{Event, Input, Step};
 use crate::core::findings::Fate;
 use crate::core::problem::ErrorKind;
 use crate::core::rollout::Refusal;
-use crate::core::settings::{Amount, Scope, Settings};
+use crate::core::settings::{Amount, OnExceeded, Scope, Settings};
 
 const PATCHED: (ActionPerformed, ActionState, StateReason) =
     (ActionPerformed::Patch, ActionState::Success, StateReason::Patched);
@@ -198,6 +198,27 @@ fn a_failure_takes_back_what_the_scope_says_approved_waves_too() {
         assert!((0..2).all(|host| world.stands(host) == first), "{scope:?}: {:?}", world.stands(0));
         assert!((2..4).all(|host| world.stands(host) == RESTORED), "{scope:?}");
     }
+}
+
+#[test]
+fn whoever_cancels_where_a_person_was_to_be_asked_leaves_what_was_approved() {
+    let asks = |plan: &mut Settings| {
+        waves(plan);
+        plan.stages[0].on_exceeded = OnExceeded::Ask;
+    };
+    let fails = [Does::Fails(ErrorKind::Apply, Fate::Changed)];
+    let mut world = gated(asks).host(2, Step::Apply, &[Does::Pends]).host(3, Step::Apply, &fails);
+    world.drive();
+    world.take(approve("boss")).unwrap();
+    world.drive_until_pending();
+    world.take(Input::Cancel { by: person("boss"), reason: "enough".into() }).unwrap();
+    world.finish_pending(2, Step::Apply);
+    assert!((2..4).all(|host| world.stands(host) == RESTORED));
+    assert!(
+        (0..2).all(|host| world.stands(host) == PATCHED),
+        "approved, and no failure takes it back: {:?}",
+        world.stands(0)
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::world::{Does, World, person, settings};
 use super::{PATCHED, RESTORED};
-use crate::core::approval::Decision;
+use crate::core::approval::{Approval, Decision, When};
 use crate::core::document::{ActionPerformed, ActionState, How, Outcome, StageState, StateReason, Verdict};
 use crate::core::event::{Input, PauseCause, Step};
 use crate::core::findings::Fate;
@@ -10,7 +10,7 @@ use crate::core::ids::HostIx;
 use crate::core::problem::ErrorKind;
 use crate::core::report;
 use crate::core::rollout::Refusal;
-use crate::core::settings::{Amount, OnExceeded, Reboot};
+use crate::core::settings::{Amount, OnExceeded, Reboot, Scope};
 
 const LOST: (ActionPerformed, ActionState, StateReason) =
     (ActionPerformed::Patch, ActionState::Unknown, StateReason::Lost);
@@ -187,6 +187,25 @@ fn a_lost_host_is_asked_and_goes_the_way_of_its_stage() {
     world.resume(recover());
     assert_eq!(world.outcome(), Outcome::Paused, "nobody has approved it on h1 yet");
     assert_eq!(world.stands(1).2, StateReason::Waiting);
+}
+
+#[test]
+fn whoever_recovers_a_host_takes_nothing_back_that_was_approved_since_it_failed() {
+    let mut plan = settings();
+    plan.stages[1].needs.clear();
+    plan.stages[1].rollback_scope = Scope::Run;
+    plan.stages[0].approval = Some(Approval { when: When::Before, ..Approval::default() });
+    let lost = [Does::Fails(ErrorKind::Timeout, Fate::Lost)];
+    let mut world = World::new(plan).host(2, Step::Apply, &lost);
+    world.drive();
+    assert_eq!(world.stage_state(1), StageState::Failed);
+    let decision = Decision::new(Verdict::Approved, person("boss"), "all the same", How::Command);
+    world.take(Input::Decide { stage: None, digest: None, decision }).unwrap();
+    world.drive();
+    assert_eq!((world.stands(0), world.stands(1), world.stands(2)), (PATCHED, PATCHED, LOST));
+    world.resume(Some(Input::Recover { by: person("ops"), hosts: vec![HostIx(2)] }));
+    assert_eq!(world.stands(2), RESTORED);
+    assert_eq!((world.stands(0), world.stands(1)), (PATCHED, PATCHED), "approved after the failure");
 }
 
 #[test]
