@@ -315,7 +315,10 @@ impl Driver<'_> {
 
     /// Whoever sits at a terminal where nothing moves should know why.
     fn tell_sleep(&mut self) {
-        let opens = self.run.rollout.next_opening(self.world.clock.now()).filter(|_| self.busy == 0);
+        if self.busy > 0 {
+            return;
+        }
+        let opens = self.run.rollout.next_opening(self.world.clock.now());
         if let Some(opens) = opens.filter(|at| self.sleeps_until != Some(*at)) {
             let text =
                 format!("waiting here until {} (`--wait 0s` leaves that to `patchctl resume --due`)", stamp(opens));

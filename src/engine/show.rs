@@ -65,7 +65,11 @@ pub(super) fn views(rollout: &Rollout, event: &Event) -> Vec<View> {
             ),
         }],
         Event::SoakEnded { stage } => {
-            let text = format!("stage {}: the wave was watched for long enough, and is well", stage_name(stage));
+            let found = match rollout.inconclusive(*stage) {
+                None => "is well".to_owned(),
+                Some(what) => format!("cannot be told to be well ({what}): a person decides"),
+            };
+            let text = format!("stage {}: the wave was watched for long enough, and {found}", stage_name(stage));
             vec![View::Message { level: Level::Info, text }]
         }
         Event::StageEnded { stage, .. } => {

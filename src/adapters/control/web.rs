@@ -36,10 +36,12 @@ fn get(url: &str, ca: Option<&Path>, timeout: Duration) -> Result<Page, String> 
         config = config.proxy(None);
     }
     let began = Instant::now();
-    let mut answer = config.build().new_agent().get(uri).call().map_err(|error| failed(&error, timeout))?;
+    let server = uri.authority().map(ToString::to_string).unwrap_or_default();
+    let asked = config.build().new_agent().get(uri).call();
+    let mut answer = asked.map_err(|error| format!("{server}: {}", failed(&error, timeout)))?;
     let mut body = Vec::new();
     let read = answer.body_mut().as_reader().take(LONGEST).read_to_end(&mut body);
-    read.map_err(|error| format!("its answer broke off: {}", broken(&error)))?;
+    read.map_err(|error| format!("{server}: its answer broke off: {}", broken(&error)))?;
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Page { status: answer.status().as_u16(), body, took: began.elapsed() })
 }

@@ -94,7 +94,7 @@ impl Rollout {
     }
 
     /// Which check of which host could not be told, where nobody has said that it may stay so.
-    pub(super) fn inconclusive(&self, ix: StageIx) -> Option<String> {
+    pub fn inconclusive(&self, ix: StageIx) -> Option<String> {
         self.settings.stages[ix.at()].hosts.iter().find_map(|host| {
             let at = self.host(*host);
             let report = at.checked.as_deref().filter(|_| at.place == Place::Patched)?;
