@@ -255,13 +255,16 @@ impl Rollout {
     /// A gate's approval is void: it waits anew, on what is so now.
     fn gate_again(&mut self, stage: StageIx, digest: Option<Digest>, at: Timestamp) -> Result<(), Misfit> {
         let run = self.stage_mut(stage)?;
-        if matches!(run.phase, Phase::Ended(_) | Phase::Rechecking(Some(_))) {
+        let ended = matches!(run.phase, Phase::Ended(_) | Phase::Rechecking(Some(_)));
+        if ended {
             run.passed = 0;
         }
         let kept_before = run.passed;
+        // A permission to begin is about nothing that an earlier try has kept.
+        let is_about = ended || run.gate.as_ref().is_some_and(|gate| gate.kind != GateKind::Before);
         for host in self.settings.stages[stage.at()].hosts.clone() {
             // While the stage goes on, waves that were approved at gates of their own stay so.
-            if self.hosts[host.at()].wave > kept_before {
+            if is_about && self.hosts[host.at()].wave > kept_before {
                 self.hosts[host.at()].undecided_again();
             }
         }

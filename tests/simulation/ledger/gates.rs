@@ -17,8 +17,13 @@ impl Ledger {
         let ended = book.end.is_some();
         (book.end, book.after_ok, book.looking) = (None, None, false);
         // A gate of a wave that lapses says nothing about the permission to begin, which was used.
-        if book.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Before) {
+        let permission = book.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Before);
+        if permission {
             book.before_ok = None;
+        }
+        if permission && !ended {
+            // And that is about nothing that an earlier try has kept.
+            book.approved_last.clear();
         }
         let approved = if ended { book.approved.clone() } else { book.approved_last.clone() };
         book.approved.retain(|host| !approved.contains(host));

@@ -222,6 +222,30 @@ fn whoever_cancels_where_a_person_was_to_be_asked_leaves_what_was_approved() {
 }
 
 #[test]
+fn a_void_permission_to_try_again_is_about_nothing_that_is_kept() {
+    let before = |plan: &mut Settings| {
+        plan.stages.truncate(1);
+        if let Some(rules) = &mut plan.stages[0].approval {
+            rules.when = When::Before;
+        }
+    };
+    let locked = [Does::Fails(ErrorKind::Refused, Fate::Unchanged)];
+    let mut world = gated(before).host(1, Step::Stash, &locked);
+    world.drive();
+    world.take(approve("boss")).unwrap();
+    world.drive();
+    assert_eq!(world.stands(0), PATCHED);
+    world = world.host(1, Step::Recheck, &[Does::Resolves(upgrade("3"))]);
+    world.resume(Some(Input::Retry { only: None }));
+    world.take(approve("boss")).unwrap();
+    world.drive();
+    assert!(!world.rollout.stages()[0].stale.is_empty());
+    world.take(decide(Verdict::Rejected, "boss", &[])).unwrap();
+    world.drive();
+    assert_eq!(world.stands(0), PATCHED, "the second try was rejected, and not the first one");
+}
+
+#[test]
 fn events_of_gates_are_known_by_name() {
     let stale = Event::ApprovalStale {
         stage: crate::core::ids::StageIx(0),
