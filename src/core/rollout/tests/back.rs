@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::around::{SKIPPED, command, fails, here, planned, steps};
+use super::windows::window;
 use super::world::{Does, World, person};
 use super::{PATCHED, RESTORED};
 use crate::core::approval::Approval;
-use crate::core::calendar::{Window, Zone};
 use crate::core::document::{ActionPerformed, ActionState, Outcome, StageReason, StageState, StateReason, Verdict};
 use crate::core::event::{Input, Step};
 use crate::core::findings::Fate;
@@ -27,18 +27,6 @@ fn snapshots(restore: RestoreWhen) -> World {
         plan.stages[0].snapshot = Some(Snapshot { by, restore });
     })
     .host(0, Step::Settle, &fails(ErrorKind::Apply, Fate::Changed))
-}
-
-fn window(start: &str, hours: u64) -> Window {
-    Window {
-        days: Vec::new(),
-        weeks: Vec::new(),
-        after_patch_tuesday: None,
-        start: start.parse().unwrap(),
-        length: Duration::from_secs(hours * 3600),
-        zone: Zone::UTC,
-        cutoff: Duration::ZERO,
-    }
 }
 
 fn did(world: &World, host: u32) -> (ActionPerformed, ActionState) {
@@ -125,7 +113,7 @@ fn a_run_goes_back_once_a_look_at_what_was_approved_is_over() {
         let mut third = plan.stages[1].clone();
         third.name = crate::core::ids::StageName::new("third").unwrap();
         (third.hosts, third.needs) = (vec![HostIx(4), HostIx(5)], vec![StageIx(1)]);
-        third.windows = vec![vec![window("22:00:00", 6)]];
+        third.windows = vec![vec![window("22:00:00", 6, 0)]];
         (plan.stages[0].rollback_scope, plan.stages[1].needs) = (Scope::Run, Vec::new());
         plan.stages.push(third);
     })
@@ -145,7 +133,7 @@ fn a_run_goes_back_once_a_look_at_what_was_approved_is_over() {
 #[test]
 fn a_host_that_was_given_up_is_not_asked_again_when_the_window_opens() {
     let mut world = planned(|plan| {
-        plan.stages[1].windows = vec![vec![window("22:00:00", 6)]];
+        plan.stages[1].windows = vec![vec![window("22:00:00", 6, 0)]];
     })
     .host(2, Step::Resolve, &[Does::Pends]);
     world.drive_until_pending();
@@ -254,7 +242,7 @@ fn the_hook_after_a_stage_runs_also_where_its_work_was_done_by_others() {
     let mut world = planned(|plan| {
         let hooks = &mut plan.stages[1].hooks;
         (hooks.before_stage, hooks.after_stage) = (here(), here());
-        plan.stages[1].windows = vec![vec![window("08:00:00", 1)]];
+        plan.stages[1].windows = vec![vec![window("08:00:00", 1, 0)]];
     });
     // The hook takes so long that the window is over.
     world.hook_takes = Duration::from_secs(2 * 3600);

@@ -17,7 +17,7 @@ use crate::core::report::{self, Driven};
 use crate::core::settings::{Amount, Person, RunKind, Settings};
 
 /// The stories begin at 08:00 UTC on Friday, the 15th of January.
-fn window(start: &str, hours: u64, cutoff_hours: u64) -> Window {
+pub(super) fn window(start: &str, hours: u64, cutoff_hours: u64) -> Window {
     Window {
         days: Vec::new(),
         weeks: Vec::new(),
