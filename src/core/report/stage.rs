@@ -61,7 +61,9 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
         StageEnd::Incomplete => (StageState::Failed, StageReason::Unreachable),
         StageEnd::Failed if !rollout.has_failed(ix) => (StageState::Failed, StageReason::RolledBack),
         StageEnd::Failed => (StageState::Failed, StageReason::Failed),
-        StageEnd::Refused if run.before == Some(false) => (StageState::Failed, StageReason::Refused),
+        StageEnd::Refused if run.before == Some(false) && !rollout.any(ix, was_begun) => {
+            (StageState::Skipped, StageReason::Refused)
+        }
         StageEnd::Refused if rollout.any(ix, |place| matches!(place, Place::Ready | Place::Current)) => {
             (StageState::Failed, StageReason::Unreachable)
         }
@@ -69,6 +71,11 @@ pub(super) fn state(rollout: &Rollout, ix: StageIx, run: &StageRun) -> (StageSta
         StageEnd::Empty => (StageState::Skipped, StageReason::Empty),
         StageEnd::NeedsUnmet => (StageState::Skipped, StageReason::Needs),
     }
+}
+
+/// Whether the run has changed a host that stands there.
+fn was_begun(place: Place) -> bool {
+    matches!(place, Place::Patched | Place::Kept | Place::Restored | Place::NotRestored | Place::Lost)
 }
 
 /// Whether one of its hosts does not take us for who we are any more.

@@ -268,7 +268,7 @@ after_host = { local = "echo {{ host.name }} >>after.log" }"#,
         let document = run(&bench, 7);
         assert_eq!(first_error(&document)["message"], format!("stage uat: {why}"));
         let stage = &document["stages"][0];
-        assert_eq!((&stage["state"], &stage["state_reason"]), (&"FAILED".into(), &"refused".into()), "{stage:#}");
+        assert_eq!((&stage["state"], &stage["state_reason"]), (&"SKIPPED".into(), &"refused".into()), "{stage:#}");
         assert_eq!(standing(&document, "uat-1"), "NONE/FAILED skipped");
         assert_eq!(host(&document, "uat-1")["action_cause"], "before_stage failed, so no host of the stage was begun");
         assert_eq!(bench.host("uat-1").version("lab-plain"), "1.0");

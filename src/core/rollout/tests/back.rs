@@ -222,7 +222,10 @@ fn a_stage_whose_hook_failed_says_so() {
     let cause = report::host_result(&world.rollout, HostIx(2)).action_cause.unwrap();
     assert!(cause.contains("before_stage failed"), "{cause}");
     let document = report::document(&world.rollout, world.head.digest, world.now, report::Driven::No);
-    assert_eq!((document.stages[1].state, document.stages[1].state_reason), (StageState::Failed, StageReason::Refused));
+    assert_eq!(
+        (document.stages[1].state, document.stages[1].state_reason),
+        (StageState::Skipped, StageReason::Refused)
+    );
 }
 
 #[test]
