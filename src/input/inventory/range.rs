@@ -5,9 +5,11 @@ const MAX_HOSTS: usize = 50_000;
 
 /// The names that the text stands for: itself, where it has no range.
 pub(super) fn expand(text: &str) -> Result<Vec<String>, String> {
+    let unopened = |part: &str| part.contains(']').then(|| format!("\"{text}\" has a `]` without a `[`"));
     let mut names = vec![String::new()];
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('[') {
+        unopened(before).map_or(Ok(()), Err)?;
         let (inside, after) = after.split_once(']').ok_or_else(|| format!("the range in \"{text}\" has no `]`"))?;
         let parts = members(inside).map_err(|why| format!("the range [{inside}] {why}"))?;
         if names.len().saturating_mul(parts.len()) > MAX_HOSTS {
@@ -16,9 +18,7 @@ pub(super) fn expand(text: &str) -> Result<Vec<String>, String> {
         names = names.iter().flat_map(|name| parts.iter().map(move |part| format!("{name}{before}{part}"))).collect();
         rest = after;
     }
-    if rest.contains(']') {
-        return Err(format!("\"{text}\" has a `]` without a `[`"));
-    }
+    unopened(rest).map_or(Ok(()), Err)?;
     names.iter_mut().for_each(|name| name.push_str(rest));
     Ok(names)
 }
@@ -94,6 +94,7 @@ mod tests {
         for bad in [
             "w[1:3",
             "w1]",
+            "w]1[1:3]",
             "w[]",
             "w[1]",
             "w[3:1]",
