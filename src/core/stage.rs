@@ -166,8 +166,6 @@ pub struct StageRun {
     pub(super) recovered: bool,
     /// When its first host was asked.
     pub opened: Option<Timestamp>,
-    /// How many of its hosts failed after a change had begun, since it was begun or taken up again.
-    pub failed: usize,
     /// Hosts that have not begun the present activity.
     pub(super) queue: VecDeque<HostIx>,
     /// Hosts between two steps of the present activity.
@@ -204,7 +202,6 @@ impl StageRun {
             passed: 0,
             recovered: false,
             opened: None,
-            failed: 0,
             queue: VecDeque::new(),
             ready: VecDeque::new(),
             to_reboot: VecDeque::new(),

@@ -343,7 +343,7 @@ impl Rollout {
 
     fn watch_failures(&self, ix: StageIx) -> Option<Event> {
         let (stage, run) = (&self.settings.stages[ix.at()], &self.stages[ix.at()]);
-        if run.failed > stage.max_failed.of(stage.hosts.len()) && !run.exceeded {
+        if !run.exceeded && self.failures(ix) > stage.max_failed.of(stage.hosts.len()) {
             return Some(Event::Exceeded { stage: ix });
         }
         (!run.is_stopped() && self.is_unreached(ix)).then_some(Event::Unreached { stage: ix })
@@ -391,6 +391,12 @@ impl Rollout {
             return if gate && needed { self.open_gate(ix, GateKind::After, head) } else { close(StageEnd::Current) };
         }
         close(if self.has_failed(ix) { StageEnd::Failed } else { StageEnd::Refused })
+    }
+
+    /// How many of the stage's hosts failed and count against `max_failed`.
+    pub(super) fn failures(&self, ix: StageIx) -> usize {
+        let counts = |host: &&HostIx| self.hosts[host.at()].failed && !self.hosts[host.at()].excused;
+        self.settings.stages[ix.at()].hosts.iter().filter(counts).count()
     }
 
     /// Whether a host of the stage failed, in this try or in one before.

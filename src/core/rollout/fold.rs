@@ -354,10 +354,8 @@ impl Rollout {
         if run.step != Some(step) {
             return Err(Misfit("the end of a step that did not run"));
         }
-        let had_failed = run.failed;
         let approved = (step == Step::Recheck).then(|| run.evidence());
         run.end(step, result, at);
-        let (newly_failed, well_after_all) = (run.failed && !had_failed, had_failed && !run.failed && !run.excused);
         self.open.remove(&Slot::Host(host));
         if let StepResult::Resolved(resolution) = result {
             self.host_resolved(host, resolution)?;
@@ -376,7 +374,6 @@ impl Rollout {
         }
         self.barred.remove(&host);
         let stage = &mut self.stages[self.stage_of[host.at()].at()];
-        stage.failed = (stage.failed + usize::from(newly_failed)).saturating_sub(usize::from(well_after_all));
         let activity = stage.activity().ok_or(Misfit("a step's end in a stage at rest"))?;
         let run = &mut self.hosts[host.at()];
         // It may have something to do, and does not come to it any more.

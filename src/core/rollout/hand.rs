@@ -61,7 +61,6 @@ impl Rollout {
     /// Nothing is expected of the host any more.
     pub(super) fn released(&mut self, host: HostIx, reason: &str) -> Result<(), Misfit> {
         let stage = *self.stage_of.get(host.at()).ok_or(Misfit("no such host"))?;
-        let failed = self.hosts[host.at()].failed;
         self.hosts[host.at()].give_up(reason);
         self.open.remove(&Slot::Host(host));
         self.barred.remove(&host);
@@ -75,7 +74,6 @@ impl Rollout {
             self.notes.push(Problem::new(ErrorKind::Lost, message).on(&self.settings.hosts[host.at()].name).hint(hint));
         }
         let run = &mut self.stages[stage.at()];
-        run.failed += usize::from(!failed && self.hosts[host.at()].failed);
         for list in [&mut run.ready, &mut run.to_reboot, &mut run.queue] {
             list.retain(|other| *other != host);
         }

@@ -55,8 +55,8 @@ impl Rollout {
                 let stage = self.stage_of(*host);
                 let of = &self.settings.stages[stage.at()];
                 // More than may fail: that is the next event, and says more.
-                let few = self.stages[stage.at()].failed <= of.max_failed.of(of.hosts.len());
-                if self.hosts[host.at()].failed && few {
+                let few = || self.failures(stage) <= of.max_failed.of(of.hosts.len());
+                if self.hosts[host.at()].failed && few() {
                     self.failure(stage, at);
                 }
             }

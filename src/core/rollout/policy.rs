@@ -71,7 +71,7 @@ impl Rollout {
         if !gate.rules.is_simple() {
             return Some(format!("the gate asks for more: {}", gate.rules.words(&self.settings.requester.name)));
         }
-        if run.is_stopped() || run.failed > 0 {
+        if run.is_stopped() || self.has_failed(ix) {
             return Some("hosts failed, or did not answer".into());
         }
         let name = |host: HostIx| &self.settings.hosts[host.at()].name;

@@ -62,10 +62,7 @@ impl Rollout {
             let at = &mut self.hosts[host.at()];
             at.excused = at.failed && (at.place == Place::Restored || at.given_up.is_some());
         }
-        let counts = |host: &&HostIx| self.hosts[host.at()].failed && !self.hosts[host.at()].excused;
-        let failed = self.settings.stages[stage.at()].hosts.iter().filter(counts).count();
         let run = &mut self.stages[stage.at()];
-        run.failed = failed;
         run.phase = if queue.is_some() { Phase::Resolving } else { Phase::Pending };
         run.recovered = false;
         // What was approved there was what it had come to before: no approval of the past is used, or lapses, any more.
