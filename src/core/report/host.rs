@@ -124,6 +124,7 @@ fn refusal_reason(run: &HostRun) -> StateReason {
 
 fn undo_reason(run: &HostRun) -> StateReason {
     match (&run.undo_problem, run.undone.as_deref()) {
+        (Some(problem), _) if problem.kind == ErrorKind::Conflict => StateReason::Conflict,
         (Some(_), _) => StateReason::RollbackFailed,
         (None, Some(report)) if !report.conflicts.is_empty() => StateReason::Conflict,
         (None, _) => StateReason::NotExact,
@@ -307,10 +308,9 @@ pub(super) fn reboot(run: &HostRun) -> Reboot {
     let reports = || run.undone.as_deref().or(run.settled.as_deref());
     let why = |need: &RebootNeed| if let RebootNeed::Yes(why) = need { Some(why.clone()) } else { None };
     let due = reports().map_or(run.resolution.as_deref().map(|found| &found.reboot), |report| Some(&report.reboot));
-    let undone = run.undone.as_deref().and_then(|report| why(&report.reboot));
-    let reason = undone.or_else(|| run.reboot_reason.clone()).or_else(|| due.and_then(why));
     // What the host booted into may have been taken away again.
     let again = run.undone.as_deref().is_some_and(|report| report.reboot.is_due());
+    let reason = run.reboot_reason.clone().filter(|_| !again).or_else(|| due.and_then(why));
     let needed = run.reboot_reason.is_some() || due.is_some_and(RebootNeed::is_due);
     Reboot { needed, done: run.rebooted && !again, reason }
 }

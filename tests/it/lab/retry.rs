@@ -1,4 +1,4 @@
-//! Hosts that do not answer.
+//! Hosts that do not answer, and hosts that fail: trying them again.
 
 use super::bench::{Bench, first_error, standing};
 use super::host::plain;
@@ -42,4 +42,22 @@ fn above_max_unreachable_nothing_begins() {
     bench.host("uat-2").sh("systemctl start ssh.service");
     let document = bench.json(0, &["resume", "last", "--failed", "--yes", "--approve", "all", "--reason", "fine"]);
     assert_eq!(document["summary"]["patched"], 3);
+}
+
+#[test]
+fn one_of_those_that_failed_is_tried_again_by_itself() {
+    let Some(bench) = Bench::start(&[plain("uat-1"), plain("uat-2")]) else { return };
+    let check = "parallel = 2\n[[stage.check]]\nname = \"app\"\nrun = \"test -e /root/well\"\nwhen = \"after\"\nwithin = \"1s\"";
+    bench.plan_of("lab", "packages = [\"lab-plain\"]", check);
+    let document = bench.json(5, &RUN);
+    assert_eq!(document["summary"]["rolled_back"], 2);
+
+    bench.host("uat-1").write("/root/well", "");
+    let run = document["run_id"].as_str().unwrap();
+    let again = ["resume", run, "--failed", "-l", "uat-1", "--yes", "--approve", "all", "--reason", "mended"];
+    let document = bench.json(5, &again);
+    assert_eq!(standing(&document, "uat-1"), "PATCH/SUCCESS patched", "{document:#}");
+    assert_eq!(standing(&document, "uat-2"), "ROLLBACK/SUCCESS restored");
+    assert_eq!(bench.host("uat-2").version("lab-plain"), "1.0");
+    assert!(bench.hosts.iter().all(|host| !host.is_claimed()));
 }

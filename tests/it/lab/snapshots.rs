@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::bench::{Bench, first_error, host, standing};
-use super::host::{Host, Spec, needs, script, skip, spec};
+use super::host::{Host, Spec, needs, plain, script, skip, spec};
 
 /// Approves whatever waits.
 const APPROVED: [&str; 5] = ["--yes", "--approve", "all", "--reason", "fine"];
@@ -217,6 +217,48 @@ fn a_snapshot_by_commands_is_taken_put_back_and_removed() {
     bench.json(0, &[&["run", "plan.toml"], &APPROVED[..]].concat());
     assert_eq!((rows().as_str(), uat.version("lab-data").as_str()), ("migrated\nsound\n", "2.0"));
     acts(&["take", "remove"]);
+}
+
+#[test]
+fn a_snapshot_is_put_back_once_it_can_be_and_never_over_what_others_changed() {
+    let Some(bench) = Bench::start(&[plain("uat-1")]) else { return };
+    let uat = bench.host("uat-1");
+    let act = |name: &str, more: &str| format!("{name} = {{ local = \"echo {name} >>acts{more}\" }}\n");
+    let commands = format!("{}{}{}", act("take", ""), act("restore", "; test -e storage-is-there"), act("remove", ""));
+    let acts = |expected: &str| assert_eq!(bench.read("acts").replace('\n', " "), expected);
+    let plan = |more: &str| {
+        bench.write("acts", "");
+        let stage = format!("[stage.snapshot]\n{commands}restore_when = {more}");
+        bench.plan_of("lab", "packages = [\"lab-plain\"]", &stage);
+        let waits = bench.json(3, &["run", "plan.toml", "--yes"]);
+        let field = |value: &Value| value.as_str().unwrap().to_owned();
+        (field(&waits["run_id"]), field(&waits["waiting"]["digest"]))
+    };
+    let reject = |(run, digest): &(String, String)| {
+        bench.json(6, &["reject", run, "--digest", &digest[..20], "--reason", "no", "--resume"])
+    };
+
+    // Its packages are back, and what the snapshot holds is not: a person must act, and the snapshot stays.
+    let run = plan("\"always\"");
+    let document = reject(&run);
+    assert_eq!(
+        (standing(&document, "uat-1").as_str(), uat.version("lab-plain").as_str()),
+        ("ROLLBACK/FAILED rollback_failed", "1.0")
+    );
+    assert_eq!(host(&document, "uat-1")["error"]["step"], "restore", "{document:#}");
+    acts("take restore ");
+    bench.write("storage-is-there", "");
+    let document = bench.json(4, &["recover", &run.0, "-l", "uat-1"]);
+    assert_eq!(standing(&document, "uat-1"), "ROLLBACK/SUCCESS restored");
+    acts("take restore restore remove ");
+    assert!(!uat.is_claimed());
+
+    let run = plan("\"not_exact\"");
+    uat.install_made("lab-plain", "3.0");
+    let document = reject(&run);
+    assert_eq!(standing(&document, "uat-1"), "ROLLBACK/FAILED conflict", "{document:#}");
+    assert_eq!(uat.version("lab-plain"), "3.0", "left alone");
+    acts("take ");
 }
 
 #[test]

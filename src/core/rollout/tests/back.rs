@@ -44,6 +44,7 @@ fn what_others_changed_since_is_left_alone_by_the_snapshot_too() {
         snapshots(RestoreWhen::NotExact).host(0, Step::Rollback, &fails(ErrorKind::Conflict, Fate::Changed));
     world.drive();
     assert_eq!((world.outcome(), did(&world, 0)), (Outcome::Degraded, NOT_BACK));
+    assert_eq!(world.stands(0).2, StateReason::Conflict);
     let way = [Step::Stash, Step::Snapshot, Step::Apply, Step::Settle, Step::Rollback];
     assert_eq!(steps(&world, 0), way, "nothing is put back over it, and the snapshot stays");
 }
