@@ -137,6 +137,8 @@ mod tests {
     #[test]
     fn only_what_is_worse_than_before_counts() {
         assert_eq!(worse(|_| {}, &[]), [""; 0]);
+        let all = health().compared(&health(), &[]);
+        assert_eq!(all.iter().map(|check| check.name.as_str()).collect::<Vec<_>>(), KINDS);
         let better = |now: &mut Health| {
             now.failed.clear();
             now.ports.insert("tcp/443".into());

@@ -11,6 +11,7 @@ use super::table::{At, Table, Value, found, integer};
 use crate::core::approval::When;
 use crate::core::check::{Ask, CheckSpec, Http, Query};
 use crate::core::duration::parse_duration;
+use crate::core::health;
 use crate::core::template::{Dialect, Template};
 
 /// How long one try may take, unless the plan says otherwise.
@@ -19,8 +20,8 @@ const TRY: Duration = Duration::from_secs(10);
 const WITHIN: Duration = Duration::from_secs(60);
 /// Exit code of a command that could not tell: EX_TEMPFAIL of sysexits.h.
 const TEMPFAIL: u8 = 75;
-/// Names that checks which are built in have.
-const BUILT_IN: [&str; 8] = ["packages", "services", "failed-units", "running", "ports", "mounts", "disk", "time"];
+/// Names of checks that verifying a host makes, beside those of the comparison.
+const VERIFIED: [&str; 2] = ["packages", "services"];
 
 const CODES: Kind = Kind::List(&Kind::Int { min: 1, max: 255 });
 const STATUS_CODE: Kind = Kind::Int { min: 100, max: 599 };
@@ -290,7 +291,7 @@ fn check_name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
         return Err("a check's name has letters, digits, `-`, `_`, `.` and `/`, 64 at most".into());
     }
-    if BUILT_IN.contains(&text) {
+    if VERIFIED.contains(&text) || health::KINDS.contains(&text) {
         return Err(format!("the name `{text}` belongs to a check that is built in"));
     }
     Ok(text.to_owned())

@@ -68,8 +68,7 @@ impl Rollout {
             return Event::WaveEnded { stage: ix };
         }
         // A narrow scope leaves healthy hosts patched, and nobody has said yet that they may stay so.
-        let undecided = self.any(ix, |place| place == Place::Patched);
-        if undecided && (self.gate_rules(ix).is_some() || self.is_inconclusive(ix)) {
+        if self.has_patched(ix) && (self.gate_rules(ix).is_some() || self.is_inconclusive(ix)) {
             return self.open_gate(ix, GateKind::After, head);
         }
         Event::ClosingStarted { stage: ix, end }

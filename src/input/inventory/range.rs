@@ -5,11 +5,14 @@ const MAX_HOSTS: usize = 50_000;
 
 /// The names that the text stands for: itself, where it has no range.
 pub(super) fn expand(text: &str) -> Result<Vec<String>, String> {
-    let unopened = |part: &str| part.contains(']').then(|| format!("\"{text}\" has a `]` without a `[`"));
+    let check = |part: &str| match part.contains(']') {
+        true => Err(format!("\"{text}\" has a `]` without a `[`")),
+        false => Ok(()),
+    };
     let mut names = vec![String::new()];
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('[') {
-        unopened(before).map_or(Ok(()), Err)?;
+        check(before)?;
         let (inside, after) = after.split_once(']').ok_or_else(|| format!("the range in \"{text}\" has no `]`"))?;
         let parts = members(inside).map_err(|why| format!("the range [{inside}] {why}"))?;
         if names.len().saturating_mul(parts.len()) > MAX_HOSTS {
@@ -18,7 +21,7 @@ pub(super) fn expand(text: &str) -> Result<Vec<String>, String> {
         names = names.iter().flat_map(|name| parts.iter().map(move |part| format!("{name}{before}{part}"))).collect();
         rest = after;
     }
-    unopened(rest).map_or(Ok(()), Err)?;
+    check(rest)?;
     names.iter_mut().for_each(|name| name.push_str(rest));
     Ok(names)
 }
